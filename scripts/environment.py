@@ -1,0 +1,62 @@
+"""The virtual environment that scripts/demo, scripts/test and scripts/lint run in. Standard library only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MINIMUM = (3, 10)
+
+
+def prepare(*, groups: Sequence[str] = (), extras: Sequence[str] = (), packages: Sequence[str] = ()) -> Path:
+    """Make `.venv` where it is missing, install u2net from this checkout into it, and return its interpreter.
+
+    groups, extras: of pyproject.toml. packages: by name; constraints.txt says which version.
+    What was installed is remembered, so that a second run starts at once.
+    """
+    if sys.version_info < MINIMUM:
+        sys.exit(f"u2net needs Python {MINIMUM[0]}.{MINIMUM[1]} or newer; this is {sys.version.split()[0]}")
+    folder = ROOT / ".venv"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.exists():
+        print(f"making {folder}", flush=True)
+        try:
+            venv.create(folder, with_pip=True, clear=folder.exists())
+        except (OSError, subprocess.CalledProcessError) as error:
+            sys.exit(f"cannot make {folder}: {error}\nOn Debian and Ubuntu: apt install python3-venv")
+    wanted = [*_group_requirements(groups), *packages]
+    target = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
+    arguments = ["install", "--quiet", "--disable-pip-version-check", "-c", str(ROOT / "constraints.txt")]
+    arguments += ["-e", target, *wanted]
+    stamp = folder / "u2net-installed" / hashlib.sha256(_inputs(arguments)).hexdigest()[:16]
+    if not stamp.exists():
+        print("installing u2net into it" + (f", with {', '.join(wanted)}" if wanted else ""), flush=True)
+        if subprocess.run([str(python), "-m", "pip", *arguments], check=False).returncode != 0:
+            sys.exit("pip could not install what is needed; its message is above")
+        stamp.parent.mkdir(exist_ok=True)
+        stamp.touch()
+    return python
+
+
+def run(python: Path, *arguments: str) -> int:
+    """Run the environment's interpreter in the project's folder and return its exit code."""
+    return subprocess.run([str(python), *arguments], cwd=ROOT, check=False).returncode
+
+
+def _inputs(arguments: Sequence[str]) -> bytes:
+    files = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
+    return repr([*arguments, *(path.read_text(encoding="utf-8") for path in files)]).encode()
+
+
+def _group_requirements(groups: Sequence[str]) -> list[str]:
+    """The lines of pyproject's dependency groups. By hand: tomllib comes with 3.11, `pip --group` with pip 25.1."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    section = text.split("[dependency-groups]")[1].split("\n[")[0]
+    lines = dict(line.split(" = ", 1) for line in section.strip().splitlines())
+    return [item.strip(' "') for group in groups for item in lines[group].strip("[]").split(",")]

@@ -1,0 +1,6 @@
+"""`python -m u2net` and the command `u2net`."""
+
+from u2net.cli import main
+
+if __name__ == "__main__":
+    main()

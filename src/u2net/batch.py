@@ -1,0 +1,155 @@
+"""Many pictures: which files are meant, and where each result goes."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from u2net.encode import format_of
+from u2net.errors import BadInput, UnreadablePicture
+from u2net.pixels import SUFFIXES
+
+RESULT_TAGS = ("cutout", "mask", "saliency")
+"""Results written beside their input are named `<stem>.<tag>.<suffix>` and never taken as an input."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to read and one file to write; None stands for standard input and standard output."""
+
+    source: Path | None
+    target: Path | None
+
+    @property
+    def name(self) -> str:
+        return "-" if self.source is None else str(self.source)
+
+
+@dataclass(frozen=True)
+class _Input:
+    """A file, and its place below the folder it was found in."""
+
+    path: Path
+    inside: Path
+
+
+def plan(inputs: Sequence[str], output: str | None, *, tag: str, suffix: str) -> list[Job]:
+    """Turn what a user typed into jobs.
+
+    inputs: files, folders (searched recursively), patterns such as `*.jpg`, or `-` for standard input.
+    output: a folder, a file (one input, and a picture's suffix), `-` for standard output, or None: beside each input.
+    tag: results beside their input are named `<stem>.<tag><suffix>`, in a folder `<stem><suffix>`, structure mirrored.
+    Raises BadInput before anything is written: nothing found, two inputs with one result, a result that would
+    replace an input.
+    """
+    many = len(inputs) > 1 or any(Path(text).is_dir() or _is_pattern(text) for text in inputs)
+    if "-" in inputs and many:
+        raise BadInput("standard input (-) is one picture; it cannot be mixed with other inputs")
+    if output == "-" and many:
+        raise BadInput("standard output (-o -) takes one picture; give -o a folder")
+    if not many:
+        if _is_result(Path(inputs[0])):
+            raise BadInput(f"{inputs[0]}: is a result of u2net by its name; rename it to use it as an input")
+        return [_single(inputs[0], output, tag, suffix)]
+
+    folder = None if output is None else Path(output)
+    if folder and (folder.is_file() or (format_of(folder) and not folder.is_dir())):
+        raise BadInput(f"-o {folder}: several pictures need a folder, not a file")
+    jobs = []
+    for item in (item for text in inputs for item in _expand(text, folder) if not _is_result(item.path)):
+        name = item.inside.with_name(item.inside.stem + suffix)
+        jobs.append(Job(item.path, folder / name if folder else _beside(item.path, tag, suffix)))
+    jobs = list(dict.fromkeys(jobs))  # a file named twice is done once
+    if not jobs:
+        raise BadInput(f"{' '.join(inputs)}: only results of earlier runs, nothing to do")
+    _refuse_collisions(jobs)
+    return jobs
+
+
+def _single(text: str, output: str | None, tag: str, suffix: str) -> Job:
+    source = None if text == "-" else Path(text)
+    if output == "-" or (output is None and source is None):
+        return Job(source, None)
+    if output is None:
+        assert source is not None
+        return Job(source, _beside(source, tag, suffix))
+    target = Path(output)
+    if target.is_dir() or (format_of(target) is None and target.suffix != suffix):
+        if not target.is_dir() and target.suffix.lower() in SUFFIXES:
+            raise BadInput(f"-o {target}: that format is not written; use .png, .webp, .jpg or .tif")
+        target = target / ((source.stem if source else "stdin") + suffix)
+    elif format_of(target) != format_of("x" + suffix):
+        raise BadInput(f"-o {target}: the result is {suffix}, which that name does not say; leave one of them out")
+    job = Job(source, target)
+    _refuse_collisions([job])
+    return job
+
+
+def _beside(path: Path, tag: str, suffix: str) -> Path:
+    return path.with_name(f"{path.stem}.{tag}{suffix}")
+
+
+def _is_pattern(text: str) -> bool:
+    return glob.has_magic(text) and not Path(text).exists()
+
+
+def _expand(text: str, output: Path | None) -> list[_Input]:
+    if _is_pattern(text):
+        matches = sorted(path for path in map(Path, glob.glob(text, recursive=True)) if _is_picture(path))
+        if not matches:
+            raise BadInput(f"{text}: no picture matches")
+        return [_Input(path, Path(path.name)) for path in matches]
+    path = Path(text)
+    if not path.is_dir():
+        return [_Input(path, Path(path.name))]
+    below = [_Input(found, found.relative_to(path)) for found in _walk(path, output)]
+    if not below:
+        raise BadInput(f"{path}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    return below
+
+
+def _walk(folder: Path, output: Path | None) -> list[Path]:
+    """The pictures below a folder, in name order, without hidden files, results, and the output folder."""
+    own = output.resolve() if output else None
+
+    def refuse(error: OSError) -> None:
+        raise UnreadablePicture(f"{error.filename}: the folder cannot be read: {error.strerror}") from error
+
+    found = []
+    for where, folders, files in os.walk(folder, onerror=refuse):
+        here = Path(where)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() != own)
+        found += [here / name for name in sorted(files) if _is_picture(here / name)]
+    return found
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _is_result(path: Path) -> bool:
+    return any(path.stem.lower().endswith(f".{tag}") for tag in RESULT_TAGS)
+
+
+def _refuse_collisions(jobs: Sequence[Job]) -> None:
+    sources = {_key(job.source): job.source for job in jobs if job.source}
+    targets: dict[str, Job] = {}
+    for job in jobs:
+        if job.target is None:
+            continue
+        key = _key(job.target)
+        if key in sources:
+            raise BadInput(f"{job.target}: the result of {job.name} would replace this input; give another -o")
+        if key in targets:
+            raise BadInput(
+                f"{targets[key].name} and {job.name} would both be written to {job.target}; "
+                "rename one, or cut them out into different folders"
+            )
+        targets[key] = job
+
+
+def _key(path: Path) -> str:
+    return os.path.normcase(path.resolve())

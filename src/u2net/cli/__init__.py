@@ -1,0 +1,68 @@
+"""The command line: a file a command, loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from typing import Any
+
+import click
+
+from u2net import __version__
+from u2net.errors import U2NetError
+
+_COMMANDS = {
+    "remove": "Cut the object out of pictures.",
+    "saliency": "Write the saliency map itself.",
+    "models": "List and fetch models.",
+}
+
+
+class _Commands(click.Group):
+    """A group that knows its commands' names and one-line helps, and imports a command only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(f"u2net.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: u2net remove cat.jpg   (writes cat.cutout.png)",
+)
+@click.version_option(__version__, prog_name="u2net")
+def cli() -> None:
+    """Find the object in a picture, cut it out, put it somewhere else."""
+
+
+def main() -> None:
+    """Run the command line; u2net's own errors become one message on stderr and their exit code."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("u2net: %(message)s"))
+    logging.getLogger("u2net").addHandler(handler)
+    try:
+        result: Any = cli(standalone_mode=False)
+    except U2NetError as error:
+        click.echo(f"u2net: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("u2net: stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+    sys.exit(result if isinstance(result, int) else 0)

@@ -1,0 +1,128 @@
+"""Flags that mean the same in every command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from u2net.session import Session
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SESSION_OPTIONS = [
+    click.option("-m", "--model", default="u2net", show_default=True, help="A model's name, or an .onnx or .xml file."),
+    click.option(
+        "--engine",
+        type=click.Choice(["auto", "openvino", "onnxruntime"]),
+        default="auto",
+        help="What runs the network.",
+    ),
+    click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "gpu", "npu", "cuda", "coreml", "directml", "rocm"]),
+        default="auto",
+        help="Where it runs; auto is the CPU.",
+    ),
+    click.option("--require-device", is_flag=True, help="Fail when the device is not there, instead of using the CPU."),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "f32", "bf16"]),
+        default="auto",
+        help="auto: bf16 where this processor has it and the model loses nothing by it, else f32.",
+    ),
+    click.option("--threads", type=click.IntRange(min=1), help="At most so many processor threads."),
+    click.option("--offline", is_flag=True, help="Never fetch a weight file."),
+]
+_INPUT_OPTIONS = [
+    click.argument("inputs", nargs=-1, required=True, metavar="IN..."),
+    click.option(
+        "-o", "--output", metavar="DIR|FILE", help="A folder, or for one picture a file; - is standard output."
+    ),
+    click.option("--fail-if-empty", is_flag=True, help="Write nothing and exit with 3 where no object is found."),
+    click.option("--max-megapixels", type=float, default=200, show_default=True, help="Refuse larger pictures."),
+    click.option("--max-megabytes", type=float, default=500, show_default=True, help="Refuse larger files."),
+    click.option("--json", "as_json", is_flag=True, help="One line of JSON a picture on standard output."),
+    click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+]
+_ENCODING_OPTIONS = [
+    click.option(
+        "--format", "file_format", type=click.Choice(["png", "webp", "jpeg", "tiff"]), help="Default: by -o, else png."
+    ),
+    click.option(
+        "--compress",
+        type=click.Choice(["fast", "balanced", "small"]),
+        default="fast",
+        show_default=True,
+        help="Time against file size.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """What the session flags of a command line say."""
+
+    model: str
+    engine: Any
+    device: Any
+    require_device: bool
+    precision: Any
+    threads: int | None
+    offline: bool
+
+    def open(self, *, quiet: bool) -> Session:
+        """Open the session, with a progress bar on a terminal while its weights arrive."""
+        from u2net.cli.progress import download_bar
+        from u2net.session import open_session
+
+        with download_bar(quiet=quiet) as on_progress:
+            return open_session(
+                self.model,
+                engine=self.engine,
+                device=self.device,
+                require_device=self.require_device,
+                precision=self.precision,
+                threads=self.threads,
+                offline=self.offline,
+                on_progress=on_progress,
+            )
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """What the flags about inputs and reporting say."""
+
+    inputs: tuple[str, ...]
+    output: str | None
+    fail_if_empty: bool
+    max_megapixels: float
+    max_megabytes: float
+    as_json: bool
+    quiet: bool
+
+
+def picture_options(command: Command) -> Command:
+    """Give a command the flags of both groups; it gets `session: SessionOptions` and `given: InputOptions`."""
+
+    def collect(**values: Any) -> Any:
+        session = SessionOptions(**{name: values.pop(name) for name in SessionOptions.__dataclass_fields__})
+        given = InputOptions(**{name: values.pop(name) for name in InputOptions.__dataclass_fields__})
+        return command(session=session, given=given, **values)
+
+    collect.__doc__ = command.__doc__
+    collect.__name__ = command.__name__
+    collect.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    for option in reversed([*_INPUT_OPTIONS, *_SESSION_OPTIONS]):
+        option(collect)
+    return collect  # type: ignore[return-value]
+
+
+def encoding_options(command: Command) -> Command:
+    """Give a command `file_format` and `compress`."""
+    for option in reversed(_ENCODING_OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,77 @@
+"""u2net remove: cut the object out of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from u2net.cli.options import InputOptions, SessionOptions, encoding_options, picture_options
+
+if TYPE_CHECKING:
+    from u2net.types import Picture
+
+
+@click.command(
+    "remove",
+    epilog="Examples: u2net remove cat.jpg · u2net remove photos/ -o cutouts/ · "
+    "u2net remove shoe.jpg --background white -o white.jpg · cat cat.jpg | u2net remove - > cat.png",
+)
+@picture_options
+@encoding_options
+@click.option("--only-mask", is_flag=True, help="Write the alpha as a grey picture instead of the cutout.")
+@click.option("--background", metavar="COLOUR|FILE", help="Lay the object over a colour or a picture.")
+def command(
+    session: SessionOptions,
+    given: InputOptions,
+    only_mask: bool,
+    background: str | None,
+    file_format: Any,
+    compress: Any,
+) -> int:
+    """Cut the object out of pictures.
+
+    IN is a picture, a folder (searched recursively), a pattern, or - for standard input. A result is written beside its
+    input as <stem>.cutout.png, or into -o as <stem>.png.
+
+    Exit codes: 0 done, 1 some pictures failed, 2 wrong usage or bad input, 3 no object (--fail-if-empty), 4 no weights,
+    5 no such device or engine.
+    """
+    from u2net.batch import plan
+    from u2net.cli.run import Report, run
+    from u2net.composite import parse_background
+    from u2net.encode import SUFFIX_OF_FORMAT, encode, format_of
+    from u2net.errors import BadInput
+    from u2net.remove import remove
+
+    if only_mask and background:
+        raise BadInput("--only-mask and --background exclude each other")
+    chosen = file_format or format_of(given.output or "") or "png"
+    tag = "mask" if only_mask else "cutout"
+    jobs = plan(given.inputs, given.output, tag=tag, suffix=SUFFIX_OF_FORMAT[chosen])
+    if chosen == "jpeg" and not background and not only_mask:
+        background = "white"
+        if not given.quiet:
+            click.echo("u2net: JPEG has no transparency; the object is laid over white (--background)", err=True)
+    behind = parse_background(background) if background else None
+    opened = session.open(quiet=given.quiet)
+
+    def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
+        cutout = remove(picture, opened)
+        report = {
+            "box": cutout.box,
+            "coverage": round(cutout.coverage, 4),
+            "confidence": round(cutout.confidence, 4),
+            "found": cutout.found,
+        }
+
+        def finish() -> bytes:
+            if only_mask:
+                return encode(cutout.pixels[..., 3], format=chosen, compress=compress, dpi=cutout.dpi)
+            laid = cutout if behind is None else cutout.over(behind)
+            return laid.to_bytes(chosen, compress=compress)
+
+        return finish, report
+
+    return run(jobs, work, given)

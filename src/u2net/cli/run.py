@@ -1,0 +1,100 @@
+"""The loop that the picture commands share: do each job, report it, and say at the end how it went."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from u2net.batch import Job
+from u2net.cli.options import InputOptions
+from u2net.cli.progress import picture_bar
+from u2net.encode import write_bytes
+from u2net.errors import BadInput, CannotWrite, NothingSalient, U2NetError
+from u2net.pixels import read
+
+if TYPE_CHECKING:
+    from u2net.types import Picture
+
+Report = dict[str, Any]
+Work = Callable[["Picture"], tuple[Callable[[], bytes], Report]]
+"""From a picture to what encodes the result, and what to report: confidence, box and so on."""
+
+
+def run(jobs: Sequence[Job], work: Work, given: InputOptions) -> int:
+    """Do all jobs; one that fails is reported and the rest go on. Returns the exit code.
+
+    0: all done. 1: some of several failed. 3: nothing failed but --fail-if-empty. One picture alone: its error's own.
+    """
+    if given.as_json and any(job.target is None for job in jobs):
+        raise BadInput("--json and the picture both want standard output; give -o FILE")
+    if any(job.target is None for job in jobs) and sys.stdout.isatty():
+        raise BadInput("standard output is a terminal; give -o FILE or redirect it")
+    failures: list[U2NetError] = []
+    with picture_bar(len(jobs), quiet=given.quiet) as advance:
+        for job in jobs:
+            try:
+                report = _do(job, work, given)
+            except U2NetError as error:
+                failures.append(error)
+                report = {"input": job.name, "error": str(error)}
+                click.echo(f"u2net: {_named(job, error)}", err=True)
+            if given.as_json:
+                click.echo(json.dumps(report))
+            elif "error" not in report and job.target is not None and not given.quiet:
+                click.echo(str(job.target))
+            advance()
+    if not failures:
+        return 0
+    if len(jobs) == 1 or all(isinstance(error, NothingSalient) for error in failures):
+        return failures[0].exit_code
+    click.echo(f"u2net: {len(failures)} of {len(jobs)} pictures failed", err=True)
+    return 1
+
+
+def _do(job: Job, work: Work, given: InputOptions) -> Report:
+    start = time.perf_counter()
+    limits = {"max_pixels": int(given.max_megapixels * 1e6), "max_bytes": int(given.max_megabytes * 1e6)}
+    picture = read(sys.stdin.buffer if job.source is None else job.source, **limits)
+    decoded = time.perf_counter()
+    encode, report = work(picture)
+    worked = time.perf_counter()
+    if not report["found"]:
+        if given.fail_if_empty:
+            raise NothingSalient(f"{job.name}: no object found (confidence {report['confidence']}); nothing written")
+        if not given.quiet:
+            click.echo(f"u2net: {job.name}: no object found (confidence {report['confidence']})", err=True)
+    data = encode()
+    if job.target is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        _make_folder(job.target.parent)
+        write_bytes(job.target, data)
+    written = time.perf_counter()
+    times = {"read": decoded - start, "work": worked - decoded, "write": written - worked}
+    return {
+        "input": job.name,
+        "output": "-" if job.target is None else str(job.target),
+        "size": list(picture.size),
+        **report,
+        "times_s": {name: round(value, 4) for name, value in times.items()},
+    }
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(f"{folder}: the folder cannot be made: {error.strerror or error}") from error
+
+
+def _named(job: Job, error: U2NetError) -> str:
+    """The error's message, with the input's name where it does not name it already."""
+    message = str(error)
+    return message if job.source is not None and job.name in message else f"{job.name}: {message}"

@@ -1,0 +1,64 @@
+"""u2net saliency: write the saliency map itself."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from u2net.cli.options import InputOptions, SessionOptions, encoding_options, picture_options
+
+if TYPE_CHECKING:
+    from u2net.types import Picture
+
+
+@click.command(
+    "saliency",
+    epilog="Examples: u2net saliency cat.jpg · u2net saliency photos/ -o maps/ · u2net saliency cat.jpg -o cat.npy",
+)
+@picture_options
+@encoding_options
+@click.option("--npy", is_flag=True, help="Write the float32 map, (H, W) in [0, 1], as a NumPy file.")
+def command(session: SessionOptions, given: InputOptions, file_format: Any, compress: Any, npy: bool) -> int:
+    """Write the saliency map: 8-bit grey, of the picture's size, made as the authors' published results.
+
+    IN is a picture, a folder (searched recursively), a pattern, or - for standard input. A result is written beside its
+    input as <stem>.saliency.png, or into -o as <stem>.png. Exit codes as in `u2net remove`.
+    """
+    import numpy as np
+
+    from u2net.batch import plan
+    from u2net.cli.run import Report, run
+    from u2net.encode import SUFFIX_OF_FORMAT, encode, format_of
+    from u2net.predict import predict
+    from u2net.region import bounding_box
+
+    output = given.output or ""
+    npy = npy or output.lower().endswith(".npy")
+    chosen = file_format or format_of(output) or "png"
+    suffix = ".npy" if npy else SUFFIX_OF_FORMAT[chosen]
+    jobs = plan(given.inputs, given.output, tag="saliency", suffix=suffix)
+    opened = session.open(quiet=given.quiet)
+
+    def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
+        prediction = predict(opened, picture)
+        grey = prediction.published_map()
+        report = {
+            "box": bounding_box(grey > 127),
+            "coverage": round(float(grey.mean()) / 255, 4),
+            "confidence": round(prediction.confidence, 4),
+            "found": prediction.found,
+        }
+
+        def finish() -> bytes:
+            if not npy:
+                return encode(grey, format=chosen, compress=compress, dpi=picture.dpi)
+            buffer = io.BytesIO()
+            np.save(buffer, prediction.saliency())
+            return buffer.getvalue()
+
+        return finish, report
+
+    return run(jobs, work, given)

@@ -1,0 +1,213 @@
+"""The cutout, and laying it over something else. Alpha is straight everywhere: colours are never multiplied by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from u2net.colour import Colour, convert_profile, parse_colour, to_depth
+from u2net.encode import Compress, Format, encode, format_of, write_bytes
+from u2net.errors import BadInput
+from u2net.pixels import Source, read
+from u2net.region import bounding_box
+from u2net.tensor import EMPTY_BELOW
+from u2net.types import Alpha, Box, Picture, Pixels, Size
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Background: TypeAlias = Source | Sequence[int]
+
+
+@dataclass(frozen=True, eq=False)
+class Cutout:
+    """An object without its background.
+
+    pixels: (H, W, 4) RGBA, uint8 or uint16, straight alpha; where alpha is 0 the colour is 0 too.
+    confidence: how sure the network was that there is an object, 0 to 1; below 0.5 alpha is 0 everywhere.
+    icc, dpi, exif, xmp: as the picture had them; `save` writes them again.
+    """
+
+    pixels: NDArray[np.uint8 | np.uint16]
+    confidence: float = 1.0
+    icc: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+
+    @property
+    def size(self) -> Size:
+        """(H, W)."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
+    def found(self) -> bool:
+        """Whether there was an object at all."""
+        return self.confidence >= EMPTY_BELOW
+
+    @cached_property
+    def alpha(self) -> Alpha:
+        """(H, W) float32 in [0, 1]."""
+        return np.multiply(self.pixels[..., 3], 1 / np.iinfo(self.pixels.dtype).max, dtype=np.float32)
+
+    @cached_property
+    def box(self) -> Box | None:
+        """(left, top, right, bottom), half-open, of the pixels that are more object than not; None for no object."""
+        return bounding_box(self.pixels[..., 3] > np.iinfo(self.pixels.dtype).max // 2)
+
+    @cached_property
+    def coverage(self) -> float:
+        """The object's share of the picture: the mean of alpha."""
+        return float(self.pixels[..., 3].mean(dtype=np.float64)) / np.iinfo(self.pixels.dtype).max
+
+    def over(self, background: Background) -> Cutout:
+        """Lay the object over a background; the result is opaque unless the background is not.
+
+        background: a colour (`"white"`, `"#ff8800"`, `"#ff880080"`, `(255, 136, 0)`) or a picture, given as
+        anything `read` takes; a string that names a file is a file. A picture is scaled to cover the cutout's size
+        and its middle is taken. Colours are converted to the cutout's own profile.
+        Raises BadInput for what is neither a colour nor a picture.
+        """
+        behind = _fitted(parse_background(background), self.size, self.icc, self.pixels.dtype)
+        return replace(self, pixels=_over(self.pixels, behind))
+
+    def to_bytes(self, format: Format = "png", *, compress: Compress = "fast") -> bytes:
+        """The bytes of a PNG, WebP, JPEG or TIFF file; JPEG, which has no alpha, is laid over white.
+
+        A cutout that is opaque everywhere is written without an alpha channel.
+        """
+        flat = self.over("white") if format == "jpeg" else self
+        opaque = flat.pixels[..., 3].min() == np.iinfo(flat.pixels.dtype).max
+        return encode(
+            np.ascontiguousarray(flat.pixels[..., :3]) if opaque else flat.pixels,
+            format=format,
+            compress=compress,
+            icc=self.icc,
+            dpi=self.dpi,
+            exif=self.exif,
+            xmp=self.xmp,
+        )
+
+    def save(
+        self, target: str | Path | IO[bytes], *, format: Format | None = None, compress: Compress = "fast"
+    ) -> None:
+        """Write a file, whole or not at all, or write into a binary file object.
+
+        format: from the file name's suffix where not given, else PNG.
+        Raises CannotWrite, or BadInput where the format cannot hold the picture.
+        """
+        if isinstance(target, (str, Path)):
+            format = format or format_of(target)
+            if format is None:
+                raise BadInput(f"{target}: no format for that suffix; use .png, .webp, .jpg or .tif, or give format=")
+            write_bytes(Path(target), self.to_bytes(format, compress=compress))
+        else:
+            target.write(self.to_bytes(format or "png", compress=compress))
+
+    def to_pil(self) -> Image.Image:
+        """A Pillow image, mode RGBA, 8 bits."""
+        from PIL import Image
+
+        image = Image.fromarray(to_depth(self.pixels, np.dtype(np.uint8)))
+        if self.icc:
+            image.info["icc_profile"] = self.icc
+        return image
+
+    def _repr_png_(self) -> bytes:
+        return self.to_bytes("png")
+
+
+def cutout(picture: Picture, alpha: Alpha, *, confidence: float = 1.0) -> Cutout:
+    """Put a picture's colours and an alpha matte together; the only rounding of the whole way.
+
+    alpha: (H, W) float32 in [0, 1]; the picture's own alpha multiplies it.
+    """
+    if alpha.shape != picture.size:
+        raise BadInput(f"alpha is {alpha.shape}, the picture {picture.size}")
+    dtype = picture.pixels.dtype
+    full = float(np.iinfo(dtype).max)
+    if picture.alpha is not None:
+        alpha = alpha * picture.alpha * np.float32(1 / full)
+    levels = np.rint(alpha * np.float32(full)).astype(dtype)
+    straight = cv2.merge([*cv2.split(picture.pixels), levels])
+    seen = (levels > 0).view(np.uint8)
+    pixels = cv2.bitwise_and(straight, straight, mask=seen)  # writes 0 where the mask is 0
+    return Cutout(pixels, confidence, picture.icc, picture.dpi, picture.exif, picture.xmp)
+
+
+def lay_over_colour(picture: Picture, colour: tuple[float, float, float]) -> Pixels:
+    """The picture's pixels as they look on a plain colour, given as fractions of full scale. (H, W, 3), same dtype."""
+    if picture.alpha is None:
+        return picture.pixels
+    dtype = picture.pixels.dtype
+    behind = np.empty((*picture.size, 4), dtype)
+    behind[:] = np.rint(np.multiply((*colour, 1.0), np.iinfo(dtype).max)).astype(dtype)
+    return np.ascontiguousarray(_over(cv2.merge([picture.pixels, picture.alpha]), behind)[..., :3])
+
+
+def parse_background(background: Background) -> Picture | Colour:
+    """Tell a picture from a colour, and read it; `Cutout.over` takes the result as well.
+
+    Raises BadInput for what is neither.
+    """
+    if isinstance(background, (list, tuple)):
+        return parse_colour(background)
+    if isinstance(background, str) and not Path(background).is_file():
+        try:
+            return parse_colour(background)
+        except BadInput as error:
+            raise BadInput(f"the background '{background}' is no file, and {error}") from error
+    return read(background)  # type: ignore[arg-type]  # the sequence of numbers is dealt with above
+
+
+def _fitted(background: Picture | Colour, size: Size, icc: bytes | None, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The background as (H, W, 4) pixels of `size` and `dtype`, in the profile `icc`."""
+    if isinstance(background, tuple):
+        *rgb, opacity = background
+        patch = convert_profile(np.array([[rgb]], np.uint8), source_icc=None, target_icc=icc)
+        behind = np.empty((*size, 4), dtype)
+        behind[:] = to_depth(np.append(patch[0, 0], np.uint8(opacity)), dtype)
+        return behind
+    pixels = background.pixels
+    if background.icc != icc:
+        pixels = convert_profile(pixels, source_icc=background.icc, target_icc=icc)
+    alpha = background.alpha
+    if alpha is None:
+        alpha = np.full(background.size, np.iinfo(dtype).max, dtype)
+    return _cover(cv2.merge([*cv2.split(to_depth(pixels, dtype)), to_depth(alpha, dtype)]), size)
+
+
+def _cover(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
+    """Scale to cover `size`, aspect kept, and take the middle."""
+    height, width = size
+    scale = max(height / pixels.shape[0], width / pixels.shape[1])
+    scaled = max(width, round(pixels.shape[1] * scale)), max(height, round(pixels.shape[0] * scale))
+    resized: NDArray[Any] = cv2.resize(pixels, scaled, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    top, left = (resized.shape[0] - height) // 2, (resized.shape[1] - width) // 2
+    return resized[top : top + height, left : left + width]
+
+
+def _over(front: NDArray[Any], behind: NDArray[Any]) -> NDArray[Any]:
+    """Straight-alpha `over` of two (H, W, 4) pictures of one dtype, rounded once.
+
+    Opaque and empty pixels are copied to the bit; only the band between is computed.
+    """
+    full = np.iinfo(front.dtype).max
+    opacity = front[..., 3]
+    result = behind.copy()
+    cv2.copyTo(front, (opacity == full).view(np.uint8), result)
+    band = (opacity > 0) & (opacity < full)
+    top, bottom = front[band].astype(np.float32), behind[band].astype(np.float32)
+    upper = top[:, 3:] / np.float32(full)
+    lower = bottom[:, 3:] / np.float32(full) * (1 - upper)
+    total = upper + lower
+    result[band, :3] = np.rint((top[:, :3] * upper + bottom[:, :3] * lower) / total).astype(front.dtype)
+    result[band, 3] = np.rint(total[:, 0] * full).astype(front.dtype)
+    return result

@@ -1,0 +1,1 @@
+"""What runs a network: a file an engine, one `open_…` function each, its library imported inside it."""

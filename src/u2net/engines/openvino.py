@@ -1,0 +1,157 @@
+"""OpenVINO: the engine of the base installation."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+import mmap
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from u2net.atomic import atomic_file
+from u2net.errors import EngineUnavailable, WeightsUnavailable
+from u2net.session import Session
+from u2net.types import Map, ModelSpec, Tensor
+
+log = logging.getLogger("u2net")
+
+_DEVICE = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
+
+
+def open_openvino(
+    path: Path,
+    spec: ModelSpec,
+    *,
+    precision: str,
+    device: str,
+    require_device: bool,
+    threads: int | None,
+    cache_dir: Path,
+) -> Session:
+    """Compile a model file (.onnx, .xml) for a device, or take up the compiled model of an earlier start.
+
+    precision: `auto`, `f32` or `bf16`. device: `cpu`, `gpu` or `npu`.
+    cache_dir: where compiled models lie; one that cannot be written only costs the next start its speed.
+    Raises EngineUnavailable for a device or precision that is not here, WeightsUnavailable for an unusable file.
+    """
+    import openvino as ov
+
+    core = ov.Core()
+    target = _DEVICE[device]
+    if not any(name.split(".")[0] == target for name in core.available_devices):
+        have = ", ".join(name.lower() for name in core.available_devices)
+        if require_device:
+            raise EngineUnavailable(f"OpenVINO finds no device '{device}' here; it has: {have}")
+        log.warning(
+            "OpenVINO finds no device '%s' here; the CPU is used (--require-device makes this an error)", device
+        )
+        device, target = "cpu", "CPU"
+    capabilities = core.get_property(target, "OPTIMIZATION_CAPABILITIES")
+    chosen = choose_precision(precision, spec, has_bf16="BF16" in capabilities, device=device)
+
+    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": chosen}
+    if threads is not None and target == "CPU":
+        config["INFERENCE_NUM_THREADS"] = threads
+    blob = cache_dir / f"{spec.name}-{chosen}-{_fingerprint(path, spec, core, target, ov.__version__)}.blob"
+    compiled, kept = _import_compiled(core, blob, target, config)
+    if compiled is None:
+        compiled = core.compile_model(_read_model(core, path, spec), target, config)
+        if _export_compiled(compiled, blob, f"{spec.name}-{chosen}-*.blob"):
+            again, kept = _import_compiled(core, blob, target, config)  # takes less memory than the one just made
+            compiled = again or compiled
+
+    height, width = compiled.input(0).get_partial_shape()[2:4]
+    if not (height.is_dynamic or width.is_dynamic):
+        spec = replace(spec, size=(height.get_length(), width.get_length()))
+    request = compiled.create_infer_request()
+
+    def infer(tensor: Tensor, _kept: object = kept) -> list[Map]:  # _kept: the mapped file lives as long as the model
+        found = request.infer({0: tensor}, share_inputs=True)
+        return [np.array(found[index]) for index in range(len(compiled.outputs))]
+
+    return Session(spec, "openvino", device, chosen, infer)
+
+
+def choose_precision(precision: str, spec: ModelSpec, *, has_bf16: bool, device: str) -> str:
+    """What `auto` means for this model on this device. Raises EngineUnavailable for a precision that is not here."""
+    if precision == "auto":
+        return "bf16" if has_bf16 and "bf16" in spec.free_precisions else "f32"
+    if precision == "bf16" and not has_bf16:
+        raise EngineUnavailable(f"the {device} of this machine does not compute in bf16; use --precision auto or f32")
+    return precision
+
+
+def _read_model(core: Any, path: Path, spec: ModelSpec) -> Any:
+    import openvino as ov
+
+    try:
+        model = core.read_model(path)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise WeightsUnavailable(f"{path}: OpenVINO cannot read this model ({reason})") from error
+    shapes = [source.get_partial_shape() for source in model.inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or not shapes[0][1].compatible(ov.Dimension(3)):
+        found = ", ".join(str(shape) for shape in shapes) or "none"
+        raise WeightsUnavailable(f"{path}: expected a model with one input (N, 3, H, W), found {found}")
+    if shapes[0].is_dynamic:
+        size = spec.size if spec.fit != "native" else (-1, -1)
+        fixed = [want if have.is_dynamic else have.get_length() for want, have in zip((1, 3, *size), shapes[0])]  # noqa: B905
+        model.reshape(fixed)
+    return model
+
+
+def _fingerprint(path: Path, spec: ModelSpec, core: Any, target: str, version: str) -> str:
+    """What a compiled model depends on, besides what its file name says."""
+    status = path.stat()
+    weights = spec.checksum or f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
+    parts = (weights, version, core.get_property(target, "FULL_DEVICE_NAME"), spec.size, spec.fit)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _import_compiled(core: Any, blob: Path, target: str, config: dict[str, Any]) -> tuple[Any, object]:
+    """(compiled model, what must outlive it), or (None, None) where there is no usable file."""
+    import openvino as ov
+
+    try:
+        with blob.open("rb") as stream:
+            mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
+    except (OSError, ValueError):
+        return None, None
+    if mapped[-len(_COMPLETE) :] != _COMPLETE:
+        return None, None
+    try:
+        view = np.frombuffer(mapped, np.uint8, len(mapped) - len(_COMPLETE))
+        compiled = core.import_model(ov.Tensor(view, shared_memory=True), target, config)
+    except RuntimeError:  # of another OpenVINO, or damaged: made anew
+        return None, None
+    # The plug-in has packed its own copy of the weights; without this the pages read count twice (u2net: 170 MB).
+    if hasattr(mapped, "madvise"):
+        mapped.madvise(mmap.MADV_DONTNEED)
+    return compiled, (mapped, view)
+
+
+_COMPLETE = b"u2net compiled model, complete\n"
+
+
+def _export_compiled(compiled: Any, blob: Path, siblings: str) -> bool:
+    """Write the compiled model for the next start and delete those it replaces."""
+    try:
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(blob) as stream:
+            exported = io.BytesIO()
+            compiled.export_model(exported)
+            stream.write(exported.getbuffer())
+            stream.write(_COMPLETE)
+        for old in blob.parent.glob(siblings):
+            if old != blob:
+                with contextlib.suppress(OSError):  # in use, on Windows
+                    old.unlink()
+    except (OSError, RuntimeError) as error:
+        log.debug("the compiled model is not kept: %s", error)
+        return False
+    return True

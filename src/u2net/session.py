@@ -1,0 +1,181 @@
+"""A loaded model: `open_session` is the one entry to inference."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from u2net.errors import BadInput, EngineUnavailable, UnknownModel, WeightsUnavailable
+from u2net.models import find_model
+from u2net.types import Map, ModelSpec, Progress, Tensor
+
+Engine: TypeAlias = Literal["auto", "openvino", "onnxruntime"]
+Device: TypeAlias = Literal["auto", "cpu", "gpu", "npu", "cuda", "coreml", "directml", "rocm"]
+Precision: TypeAlias = Literal["auto", "f32", "bf16"]
+
+ENGINES: tuple[Engine, ...] = ("auto", "openvino", "onnxruntime")
+PRECISIONS: tuple[Precision, ...] = ("auto", "f32", "bf16")
+DEVICES_OF_ENGINE: dict[str, tuple[str, ...]] = {
+    "openvino": ("cpu", "gpu", "npu"),
+    "onnxruntime": ("cpu", "cuda", "coreml", "directml", "rocm"),
+}
+MODEL_FILE_SUFFIXES = (".onnx", ".xml")
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A model, loaded once; any number of threads may share it.
+
+    spec: how pictures go in and maps come out. engine, device, precision: what really runs, never `auto`.
+    infer: (1, 3, h, w) to all the maps that the file has, each (1, C, h, w), in the file's order; not thread-safe.
+    """
+
+    spec: ModelSpec
+    engine: str
+    device: str
+    precision: str
+    infer: Callable[[Tensor], list[Map]] = field(repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _queue: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "u2net"), repr=False)
+    _closed: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def run(self, tensor: Tensor, *, outputs: Literal["fused", "all"] = "fused") -> Map:
+        """Run the network.
+
+        tensor: (N, 3, h, w) float32, as `tensor.from_pixels` makes it.
+        Returns (N, C, h, w) float32, probabilities: C is 1 for the fused map of a saliency model; with
+        outputs="all" the side outputs follow on the same axis.
+        Raises BadInput for another shape or a closed session.
+        """
+        expected = ("N", 3, *self.spec.size) if self.spec.fit != "native" else ("N", 3, "h", "w")
+        fits = tensor.ndim == 4 and all(want in (got, "N", "h", "w") for want, got in zip(expected, tensor.shape))  # noqa: B905
+        if not fits:
+            raise BadInput(f"expected a tensor of shape {expected}, got {tensor.shape}")
+        tensor = np.ascontiguousarray(tensor, dtype=np.float32)
+        maps = []
+        for one in np.split(tensor, tensor.shape[0]):
+            with self._lock:
+                if self._closed.is_set():
+                    raise BadInput("the session is closed; open another one")
+                found = self.infer(one)
+            maps.append(np.concatenate(found if outputs == "all" else found[:1], axis=1))
+        return _activated(np.concatenate(maps), self.spec)
+
+    def submit(self, tensor: Tensor) -> Future[Map]:
+        """Queue `run(tensor)` and return at once; the future gives its result."""
+        return self._queue.submit(self.run, tensor)
+
+    def close(self) -> None:
+        """Wait for what is running and refuse what comes later."""
+        self._queue.shutdown()
+        with self._lock:
+            self._closed.set()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_session(
+    model: str | Path = "u2net",
+    *,
+    engine: Engine = "auto",
+    device: Device = "auto",
+    require_device: bool = False,
+    precision: Precision = "auto",
+    threads: int | None = None,
+    offline: bool = False,
+    on_progress: Progress | None = None,
+) -> Session:
+    """Load a model once, to use it for many pictures and from many threads.
+
+    model: a name of `u2net.models.MODELS`, or the path of an .onnx or OpenVINO .xml file.
+    engine: `auto` is openvino, but onnxruntime where only that one knows the device.
+    device: `auto` is the CPU. One that is not there is replaced by the CPU with a warning, unless `require_device`.
+    precision: `auto` takes bf16 where the processor has it and this model loses nothing by it, else f32.
+    threads: at most so many; None: as many as there are cores.
+    offline: never fetch a weight file. on_progress: called while one arrives.
+    Raises UnknownModel, WeightsUnavailable, WrongChecksum, EngineUnavailable, BadInput.
+    """
+    from u2net import weights
+
+    if threads is not None and threads < 1:
+        raise BadInput(f"threads must be at least 1, got {threads}")
+    _check_choice("engine", engine, ENGINES)
+    _check_choice("precision", precision, PRECISIONS)
+    _check_choice("device", device, ("auto", *dict.fromkeys(sum(DEVICES_OF_ENGINE.values(), ()))))
+    spec, path = _spec_of(model)
+    chosen = _engine_for(engine, device, path)
+    if path is None:
+        path = weights.locate(spec, offline=offline, on_progress=on_progress)
+    wanted_device = "cpu" if device == "auto" else device
+    if chosen == "onnxruntime":
+        from u2net.engines.onnxruntime import open_onnxruntime
+
+        return open_onnxruntime(
+            path, spec, precision=precision, device=wanted_device, require_device=require_device, threads=threads
+        )
+    from u2net.engines.openvino import open_openvino
+
+    return open_openvino(
+        path,
+        spec,
+        precision=precision,
+        device=wanted_device,
+        require_device=require_device,
+        threads=threads,
+        cache_dir=weights.cache_dir() / "compiled",
+    )
+
+
+@functools.cache
+def default_session() -> Session:
+    """The session that `u2net.remove` and `u2net.saliency` use when they are given none: u2net, opened once."""
+    return open_session()
+
+
+def _spec_of(model: str | Path) -> tuple[ModelSpec, Path | None]:
+    """The row of a known model, or a row made for a user's own file, with its path."""
+    path = Path(model)
+    if path.suffix.lower() in MODEL_FILE_SUFFIXES:
+        if not path.is_file():
+            raise WeightsUnavailable(f"{path}: there is no such model file")
+        return ModelSpec(name=path.stem, file=path.name, activation="detect"), path
+    if path.name != str(model):
+        raise UnknownModel(f"{model}: a model file ends in .onnx or .xml (OpenVINO)")
+    return find_model(str(model)), None
+
+
+def _engine_for(engine: str, device: str, path: Path | None) -> str:
+    if engine == "auto":
+        engine = "openvino" if device in ("auto", *DEVICES_OF_ENGINE["openvino"]) else "onnxruntime"
+    elif device not in ("auto", *DEVICES_OF_ENGINE[engine]):
+        choices = ", ".join(DEVICES_OF_ENGINE[engine])
+        raise EngineUnavailable(f"{engine} has no device '{device}'; it knows {choices}")
+    if engine == "onnxruntime" and path is not None and path.suffix.lower() == ".xml":
+        raise BadInput(f"{path}: an OpenVINO model runs only with the openvino engine")
+    return engine
+
+
+def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise BadInput(f"no {what} '{value}'; choose one of {', '.join(choices)}")
+
+
+def _activated(maps: Map, spec: ModelSpec) -> Map:
+    logits = spec.activation == "sigmoid" or (
+        spec.activation == "detect" and spec.kind == "saliency" and (maps.min() < -1e-3 or maps.max() > 1 + 1e-3)
+    )
+    if logits:
+        with np.errstate(over="ignore"):  # exp of a large number is infinity, and 1 / infinity the right answer
+            maps = (1 / (1 + np.exp(-maps))).astype(np.float32)
+    return 1 - maps if spec.invert else maps
