@@ -1,0 +1,60 @@
+"""The house of DESIGN.md: who may import whom, and what stays unloaded until it is needed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parent.parent / "src" / "u2net"
+LAYERS = [
+    {"errors", "types", "atomic"},
+    {"pixels", "colour", "encode", "tensor", "composite", "region"},
+    {"models", "weights", "session", "engines"},
+    {"predict", "remove", "batch"},
+    {"cli", "__main__"},
+]
+HEAVY = ["torch", "openvino", "onnxruntime", "av", "fastapi", "pymatting", "matplotlib", "numpy", "cv2", "PIL"]
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def layer(module: str) -> int:
+    return next(number for number, names in enumerate(LAYERS) if module in names)
+
+
+def module_of(path: Path) -> str:
+    return path.relative_to(SOURCE).with_suffix("").parts[0]
+
+
+def imported_from_u2net(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("u2net"):
+            inner = (node.module or "").split(".")[1:]
+            names |= {inner[0]} if inner else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("u2net.")}
+    return names - {"__version__"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_module_imports_only_its_own_layer_and_those_below(path: Path) -> None:
+    if path == SOURCE / "__init__.py":
+        return  # the package's face shows names of every layer
+    own = layer(module_of(path))
+    above = {name for name in imported_from_u2net(path) if layer(name) > own}
+    assert not above
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_file_is_longer_than_one_person_wants_to_open(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 350
+
+
+def test_importing_the_package_and_its_command_line_loads_nothing_heavy() -> None:
+    code = f"import sys, u2net, u2net.cli; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == ""
