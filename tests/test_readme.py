@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from conftest import EXAMPLES, ROOT
 
-
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -1,0 +1,198 @@
+"""The command line's contract: what it writes, prints and returns."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from conftest import EXAMPLES
+from PIL import Image
+
+from u2net.cli import cli, main
+from u2net.session import Session
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Session) -> Path:
+    """Three examples to work on; u2netp is already fetched."""
+    for name in ("coffee.jpg", "cat.png", "gravel.jpg"):
+        shutil.copy(EXAMPLES / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def u2net(*arguments: str, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(cli, arguments, input=stdin, standalone_mode=False)
+
+
+def remove(*arguments: str, stdin: bytes | None = None) -> Result:
+    return u2net("remove", "-m", "u2netp", *arguments, stdin=stdin)
+
+
+def exit_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["u2net", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return int(caught.value.code or 0)
+
+
+def test_cutout_lies_beside_its_input_and_is_named_on_stdout(folder: Path) -> None:
+    result = remove("coffee.jpg")
+    assert (result.return_value, result.stdout) == (0, "coffee.cutout.png\n")
+    with Image.open("coffee.cutout.png") as cutout:
+        assert (cutout.mode, cutout.size) == ("RGBA", (600, 400))
+        alpha = np.asarray(cutout)[..., 3]
+    assert alpha[0, 0] == 0
+    assert alpha[200, 280] == 255
+
+
+def test_json_has_one_line_a_picture(folder: Path) -> None:
+    result = remove("coffee.jpg", "gravel.jpg", "-o", "out", "--json")
+    coffee, gravel = map(json.loads, result.stdout.splitlines())
+    assert coffee["input"] == "coffee.jpg"
+    assert Path(coffee["output"]) == Path("out/coffee.png")
+    assert coffee["size"] == [400, 600]
+    left, top, right, bottom = coffee["box"]
+    assert 60 < left < 100 and 5 < top < 30 and 470 < right < 490 and 380 < bottom <= 400
+    assert 0.4 < coffee["coverage"] < 0.55
+    assert coffee["confidence"] > 0.9
+    assert set(coffee["times_s"]) == {"read", "work", "write"}
+    assert (gravel["box"], gravel["coverage"], gravel["found"]) == (None, 0, False)
+
+
+def test_picture_without_an_object_warns_once_and_exits_0(folder: Path) -> None:
+    result = remove("gravel.jpg")
+    assert result.return_value == 0
+    assert result.stderr.count("no object found") == 1
+    assert not np.asarray(Image.open("gravel.cutout.png")).any()
+
+
+def test_fail_if_empty_exits_3_and_writes_nothing(folder: Path) -> None:
+    assert remove("gravel.jpg", "--fail-if-empty").return_value == 3
+    assert remove("gravel.jpg", "coffee.jpg", "--fail-if-empty").return_value == 3
+    assert not Path("gravel.cutout.png").exists()
+    assert Path("coffee.cutout.png").exists()
+
+
+def test_one_bad_file_is_reported_and_the_rest_go_on(folder: Path) -> None:
+    Path("bad.jpg").write_text("not a picture")
+    result = remove("bad.jpg", "coffee.jpg", "--json")
+    assert result.return_value == 1
+    bad, coffee = map(json.loads, result.stdout.splitlines())
+    assert "not a picture" in bad["error"]
+    assert Path(coffee["output"]).exists()
+    assert "1 of 2 pictures failed" in result.stderr
+    assert not Path("bad.cutout.png").exists()
+
+
+def test_one_bad_file_alone_gives_its_own_exit_code(folder: Path) -> None:
+    assert remove("nowhere.jpg").return_value == 2
+
+
+def test_quiet_still_prints_errors(folder: Path) -> None:
+    result = remove("--quiet", "coffee.jpg", "nowhere.jpg")
+    assert result.stdout == ""
+    assert "nowhere.jpg" in result.stderr
+
+
+def test_pipe_in_and_out(folder: Path) -> None:
+    result = remove("-", stdin=Path("coffee.jpg").read_bytes())
+    assert result.stdout_bytes.startswith(b"\x89PNG")
+    assert remove("coffee.jpg", "-o", "-").stdout_bytes == result.stdout_bytes
+
+
+def test_only_mask_is_the_cutouts_alpha(folder: Path) -> None:
+    remove("coffee.jpg")
+    remove("coffee.jpg", "--only-mask")
+    with Image.open("coffee.mask.png") as mask:
+        assert mask.mode == "L"
+        np.testing.assert_array_equal(np.asarray(mask), np.asarray(Image.open("coffee.cutout.png"))[..., 3])
+
+
+@pytest.mark.parametrize("background", ["#ff0000", "red", "cat.png"])
+def test_background_fills_what_was_cut_away(folder: Path, background: str) -> None:
+    assert remove("coffee.jpg", "--background", background, "-o", "laid.png").return_value == 0
+    with Image.open("laid.png") as laid:
+        assert laid.mode == "RGB"
+        if background != "cat.png":
+            assert laid.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_jpeg_goes_over_white_and_says_so_once(folder: Path) -> None:
+    result = remove("coffee.jpg", "cat.png", "--format", "jpeg", "-o", "out")
+    assert result.stderr.count("laid over white") == 1
+    assert min(Image.open("out/coffee.jpg").getpixel((0, 0))) >= 253
+
+
+def test_saliency_writes_grey_or_the_float_map(folder: Path) -> None:
+    assert u2net("saliency", "coffee.jpg", "-m", "u2netp", "-o", "maps/").return_value == 0
+    assert u2net("saliency", "coffee.jpg", "-m", "u2netp", "--npy").return_value == 0
+    grey, values = Image.open("maps/coffee.png"), np.load("coffee.saliency.npy")
+    assert (grey.mode, grey.size) == ("L", (600, 400))
+    assert (values.dtype, values.shape) == (np.float32, (400, 600))
+    assert np.abs(np.asarray(grey) / 255 - values).max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["remove", "coffee.jpg", "-m", "u2nettp"], 2, "did you mean 'u2netp'"),
+        (["remove", "coffee.jpg", "--background", "nocolour"], 2, "nocolour"),
+        (["remove", "coffee.jpg", "--only-mask", "--background", "red"], 2, "exclude each other"),
+        (["remove", "coffee.jpg", "-o", "coffee.jpg"], 2, "would replace this input"),
+        (["remove", "-", "-o", "-", "--json"], 2, "both want standard output"),
+        (["remove", "coffee.jpg", "-m", "nowhere.onnx"], 4, "no such model file"),
+        (["remove", "coffee.jpg", "-m", "u2netp", "--device", "npu", "--require-device"], 5, "npu"),
+        (["remove", "--nonsense"], 2, "No such option"),
+        (["remove", "coffee.jpg", "-m", "u2netp", "--max-megapixels", "0.1"], 2, "--max-megapixels"),
+    ],
+)
+def test_each_mistake_has_its_sentence_and_exit_code(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    before = sorted(folder.iterdir())
+    assert exit_of(monkeypatch, *arguments) == code
+    assert message in capsys.readouterr().err
+    assert sorted(folder.iterdir()) == before
+
+
+def test_offline_without_weights_exits_4(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("U2NET_CACHE", str(folder / "empty"))
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.delenv("U2NET_HOME", raising=False)
+    monkeypatch.delenv("REMBG_HOME", raising=False)
+    assert exit_of(monkeypatch, "remove", "coffee.jpg", "--offline") == 4
+    message = capsys.readouterr().err
+    for part in ("u2net.onnx", "sha256:8d10d2f3", str(folder / "empty"), "u2net models pull u2net"):
+        assert part in message
+
+
+def test_models_list_and_pull_say_where_the_files_lie(small: Session) -> None:
+    rows = [json.loads(line) for line in u2net("models", "list", "--json").stdout.splitlines()]
+    assert [row["name"] for row in rows] == ["u2net", "u2netp"]
+    assert rows[1]["state"] == "here"
+    assert u2net("models", "pull", "u2netp").stdout.strip() == rows[1]["path"]
+    assert "4.6 MB" in u2net("models", "list").stdout
+
+
+def test_help_has_an_example_for_every_command() -> None:
+    for arguments in ([], ["remove"], ["saliency"], ["models", "list"], ["models", "pull"]):
+        assert "Example" in u2net(*arguments, "--help").output
+
+
+def test_module_runs_as_the_command_does() -> None:
+    result = subprocess.run([sys.executable, "-m", "u2net", "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("u2net, version ")

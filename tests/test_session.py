@@ -1,0 +1,220 @@
+"""Sessions: names, files, engines, devices, threads."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import pytest
+from openvino import opset13 as ops
+
+import u2net
+from u2net.engines.openvino import choose_precision
+from u2net.errors import BadInput, EngineUnavailable, UnknownModel, WeightsUnavailable
+from u2net.models import MODELS
+from u2net.predict import predict, predict_batch
+from u2net.session import Session, open_session
+from u2net.types import Picture
+
+NOISE = np.random.default_rng(0).normal(size=(1, 3, 320, 320)).astype(np.float32)
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("U2NET_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def write_model(path: Path, *, gain: float = 1.0, channels: int = 3, size: tuple[int, int] = (64, 48)) -> Path:
+    """A network of one line: the mean over channels, times `gain`."""
+    source = ops.parameter([1, channels, *size], np.float32)
+    mean = ops.reduce_mean(source, ops.constant([1]), keep_dims=True)
+    ov.save_model(
+        ov.Model([ops.multiply(mean, ops.constant(np.float32(gain)))], [source]), path, compress_to_fp16=False
+    )
+    return path
+
+
+def test_unknown_name_names_the_nearest_model() -> None:
+    with pytest.raises(UnknownModel, match=r"did you mean 'u2netp'\? see: u2net models list"):
+        open_session("u2netpp")
+
+
+@pytest.mark.parametrize("name", ["nowhere.onnx", "weights/nowhere.xml"])
+def test_missing_model_file_is_said(name: str) -> None:
+    with pytest.raises(WeightsUnavailable, match="no such model file"):
+        open_session(name)
+
+
+def test_path_of_another_kind_is_said() -> None:
+    with pytest.raises(UnknownModel, match=r"\.onnx or \.xml"):
+        open_session("weights/u2net.pth")
+
+
+def test_damaged_model_file_is_said(own_cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"not a model")
+    for engine in ("openvino", "onnxruntime"):
+        with pytest.raises(WeightsUnavailable, match=r"broken\.onnx"):
+            open_session(tmp_path / "broken.onnx", engine=engine)
+
+
+def test_own_model_runs_at_its_own_size(own_cache: Path, tmp_path: Path) -> None:
+    session = open_session(write_model(tmp_path / "mine.xml"))
+    assert session.spec.size == (64, 48)
+    assert session.run(np.full((2, 3, 64, 48), 0.25, np.float32)).shape == (2, 1, 64, 48)
+
+
+def test_own_model_that_gives_logits_gets_a_sigmoid(own_cache: Path, tmp_path: Path) -> None:
+    session = open_session(write_model(tmp_path / "logits.xml", gain=8.0))
+    found = session.run(np.full((1, 3, 64, 48), -0.5, np.float32))
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(4)), rtol=1e-5)
+
+
+def test_own_model_of_another_shape_is_refused(own_cache: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsUnavailable, match=r"one input \(N, 3, H, W\)"):
+        open_session(write_model(tmp_path / "four.xml", channels=4))
+
+
+def test_second_start_takes_up_the_compiled_model(own_cache: Path, tmp_path: Path) -> None:
+    path = write_model(tmp_path / "mine.xml")
+    first = open_session(path).run(np.ones((1, 3, 64, 48), np.float32))
+    (blob,) = (own_cache / "compiled").glob("*.blob")
+    stamp = blob.stat().st_mtime_ns
+    np.testing.assert_array_equal(open_session(path).run(np.ones((1, 3, 64, 48), np.float32)), first)
+    assert blob.stat().st_mtime_ns == stamp
+
+
+def test_truncated_compiled_model_is_made_anew(own_cache: Path, tmp_path: Path) -> None:
+    path = write_model(tmp_path / "mine.xml")
+    open_session(path)
+    (blob,) = (own_cache / "compiled").glob("*.blob")
+    blob.write_bytes(blob.read_bytes()[:-40])
+    assert open_session(path).run(np.ones((1, 3, 64, 48), np.float32)).max() == pytest.approx(1)
+
+
+def test_cache_folder_that_cannot_be_made_costs_only_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("U2NET_CACHE", str(tmp_path / "file"))
+    session = open_session(write_model(tmp_path / "mine.xml"))
+    assert session.run(np.ones((1, 3, 64, 48), np.float32)).max() == pytest.approx(1)
+
+
+def test_all_outputs_are_seven_maps_with_the_fused_first(small: Session) -> None:
+    maps = small.run(NOISE, outputs="all")
+    assert maps.shape == (1, 7, 320, 320)
+    np.testing.assert_array_equal(maps[:, :1], small.run(NOISE))
+    assert 0 <= maps.min() <= maps.max() <= 1
+
+
+def test_submit_gives_what_run_gives(small: Session) -> None:
+    np.testing.assert_array_equal(small.submit(NOISE).result(timeout=60), small.run(NOISE))
+
+
+def test_threads_share_a_session(small: Session) -> None:
+    inputs = [NOISE * scale for scale in (0.5, 1.0, 1.5, 2.0)]
+    alone = [small.run(one) for one in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(small.run, inputs))
+    for left, right in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_onnxruntime_gives_the_same_maps(small: Session) -> None:
+    other = open_session("u2netp", engine="onnxruntime", threads=1)
+    assert (other.engine, other.device, other.precision) == ("onnxruntime", "cpu", "f32")
+    picture = u2net.read(Path(__file__).parent.parent / "examples" / "coffee.jpg")
+    np.testing.assert_allclose(predict(other, picture).map, predict(small, picture).map, atol=1e-4)
+
+
+def test_wrong_tensor_shape_and_closed_session_are_said(own_cache: Path, tmp_path: Path) -> None:
+    with (
+        open_session(write_model(tmp_path / "mine.xml")) as session,
+        pytest.raises(BadInput, match="expected a tensor of shape"),
+    ):
+        session.run(np.ones((1, 3, 10, 10), np.float32))
+    with pytest.raises(BadInput, match="closed"):
+        session.run(np.ones((1, 3, 64, 48), np.float32))
+
+
+def test_missing_device_falls_back_with_a_warning_or_fails_if_required(
+    own_cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_model(tmp_path / "mine.xml")
+    with caplog.at_level(logging.WARNING, "u2net"):
+        assert open_session(path, device="npu").device == "cpu"
+    assert "no device 'npu'" in caplog.text
+    with pytest.raises(EngineUnavailable, match="npu"):
+        open_session(path, device="npu", require_device=True)
+
+
+def test_missing_device_of_onnxruntime_falls_back_or_fails_if_required(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "u2net"):
+        assert open_session("u2netp", device="cuda").device == "cpu"
+    assert "no device 'cuda'" in caplog.text
+    with pytest.raises(EngineUnavailable, match="cuda"):
+        open_session("u2netp", device="cuda", require_device=True)
+
+
+def test_impossible_requests_are_said(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailable, match="f32 only"):
+        open_session("u2netp", engine="onnxruntime", precision="bf16")
+    with pytest.raises(EngineUnavailable, match="openvino has no device 'cuda'"):
+        open_session("u2netp", engine="openvino", device="cuda")
+    with pytest.raises(BadInput, match="only with the openvino engine"):
+        open_session(write_model(tmp_path / "mine.xml"), engine="onnxruntime")
+    with pytest.raises(BadInput, match="no engine 'tensorrt'"):
+        open_session("u2netp", engine="tensorrt")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="threads"):
+        open_session("u2netp", threads=0)
+
+
+def test_auto_takes_bf16_only_where_it_is_there_and_free() -> None:
+    assert choose_precision("auto", MODELS["u2net"], has_bf16=True, device="cpu") == "bf16"
+    assert choose_precision("auto", MODELS["u2net"], has_bf16=False, device="cpu") == "f32"
+    assert choose_precision("auto", MODELS["u2netp"], has_bf16=True, device="cpu") == "f32"
+    assert choose_precision("f32", MODELS["u2net"], has_bf16=True, device="cpu") == "f32"
+    assert choose_precision("bf16", MODELS["u2netp"], has_bf16=True, device="cpu") == "bf16"
+    with pytest.raises(EngineUnavailable, match="bf16"):
+        choose_precision("bf16", MODELS["u2net"], has_bf16=False, device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["black", "white", "grey", "noise"])
+def test_picture_without_an_object_gives_an_empty_cutout(kind: str, small: Session) -> None:
+    values = {"black": 0, "white": 255, "grey": 128}
+    # Noise of 320 pixels a side and less is an object to u2netp (not to u2net), so this noise is larger.
+    pixels = np.full((512, 600, 3), values.get(kind, 0), np.uint8)
+    if kind == "noise":
+        pixels = np.random.default_rng(1).integers(0, 256, pixels.shape, np.uint8)
+    cutout = u2net.remove(pixels, small)
+    assert not cutout.found
+    assert cutout.box is None
+    assert not cutout.pixels.any()
+    assert u2net.saliency(pixels, small).max() < 0.5
+
+
+def test_batch_of_several_sizes_equals_one_by_one(small: Session) -> None:
+    folder = Path(__file__).parent.parent / "examples"
+    pictures = [u2net.read(folder / name) for name in ("cat.png", "rocket.jpg")]
+    together = predict_batch(small, pictures)
+    assert [one.size for one in together] == [(300, 451), (427, 640)]
+    np.testing.assert_array_equal(together[1].map, predict(small, pictures[1]).map)
+
+
+def test_hidden_colours_below_transparency_are_not_seen(small: Session) -> None:
+    coffee = u2net.read(Path(__file__).parent.parent / "examples" / "coffee.jpg")
+    opaque = np.zeros(coffee.size, np.uint8)
+    opaque[20:380, 80:480] = 255
+    hidden = coffee.pixels.copy()
+    hidden[opaque == 0] = 255 - hidden[opaque == 0]
+    left, right = (predict(small, Picture(pixels, opaque)).map for pixels in (coffee.pixels, hidden))
+    np.testing.assert_array_equal(left, right)
+
+
+def test_model_of_another_kind_is_refused(small: Session) -> None:
+    classes = replace(small, spec=replace(small.spec, kind="classes"))
+    with pytest.raises(BadInput, match="classes"):
+        predict(classes, Picture(np.zeros((8, 8, 3), np.uint8)))
