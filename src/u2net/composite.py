@@ -135,11 +135,19 @@ def cutout(picture: Picture, alpha: Alpha, *, confidence: float = 1.0) -> Cutout
     full = float(np.iinfo(dtype).max)
     if picture.alpha is not None:
         alpha = alpha * picture.alpha * np.float32(1 / full)
-    levels = np.rint(alpha * np.float32(full)).astype(dtype)
+    levels = _rounded(alpha, dtype)
     straight = cv2.merge([*cv2.split(picture.pixels), levels])
     seen = (levels > 0).view(np.uint8)
     pixels = cv2.bitwise_and(straight, straight, mask=seen)  # writes 0 where the mask is 0
     return Cutout(pixels, confidence, picture.icc, picture.dpi, picture.exif, picture.xmp)
+
+
+def _rounded(alpha: Alpha, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """[0, 1] to the whole numbers of a dtype, halves to even."""
+    if dtype == np.uint8:
+        levels: NDArray[Any] = cv2.convertScaleAbs(alpha, alpha=255)  # no temporaries: 5 times as fast at 12 megapixels
+        return levels
+    return np.rint(alpha * np.float32(np.iinfo(dtype).max)).astype(dtype)
 
 
 def lay_over_colour(picture: Picture, colour: tuple[float, float, float]) -> Pixels:
