@@ -169,16 +169,16 @@ def _from_pillow(image: Image.Image, name: str, max_pixels: int) -> Picture:
     width, height = image.size
     _check_size(height, width, name, max_pixels)
     try:
-        exif = image.getexif()
-        orientation = exif.get(_ORIENTATION_TAG, 1)
+        turned = image.getexif().get(_ORIENTATION_TAG, 1) in (5, 6, 7, 8)
         if isinstance(image, ImageFile.ImageFile):
             image.load()
+        exif = image.getexif()  # asked again: of TIFF, and only of TIFF, Pillow's load has applied the orientation
         pixels, alpha, icc = _planes(image, name)
-        upright = _UPRIGHT.get(orientation)
+        upright = _UPRIGHT.get(exif.get(_ORIENTATION_TAG, 1))
         if upright:
             pixels, alpha = upright(pixels), None if alpha is None else upright(alpha)
         dpi = _dpi(image.info.get("dpi"))
-        if dpi and orientation in (5, 6, 7, 8):
+        if dpi and turned:
             dpi = dpi[::-1]
         return Picture(pixels, alpha, icc, dpi, _exif_bytes(exif, image.format), _xmp_bytes(image.info.get("xmp")))
     except _DAMAGE as error:
