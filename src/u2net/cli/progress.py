@@ -6,6 +6,8 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
+import click
+
 from u2net.types import Progress
 
 
@@ -39,10 +41,10 @@ def download_bar(*, quiet: bool) -> Iterator[Progress | None]:
 
 
 @contextlib.contextmanager
-def picture_bar(count: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
-    """A bar over `count` pictures; call what it yields after each."""
+def picture_bar(count: int, *, quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
+    """A bar over `count` pictures. Yields what to call after each, and what prints on stderr above the bar."""
     if quiet or count < 2 or not sys.stderr.isatty():
-        yield lambda: None
+        yield (lambda: None), (lambda message: click.echo(message, err=True))
         return
     from rich import progress
     from rich.console import Console
@@ -53,6 +55,14 @@ def picture_bar(count: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
         progress.TextColumn("pictures"),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    # Not redirected: rich would send standard output to stderr, away from a pipe.
+    with progress.Progress(
+        *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+    ) as bar:
         task = bar.add_task("", total=count)
-        yield lambda: bar.advance(task)
+
+        def tell(message: str) -> None:
+            console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+        yield (lambda: bar.advance(task)), tell

@@ -36,18 +36,18 @@ def run(jobs: Sequence[Job], work: Work, given: InputOptions) -> int:
     if any(job.target is None for job in jobs) and sys.stdout.isatty():
         raise BadInput("standard output is a terminal; give -o FILE or redirect it")
     failures: list[U2NetError] = []
-    with picture_bar(len(jobs), quiet=given.quiet) as advance:
+    with picture_bar(len(jobs), quiet=given.quiet) as (advance, tell):
         for job in jobs:
             try:
-                report = _do(job, work, given)
+                report = _do(job, work, given, tell)
             except U2NetError as error:
                 failures.append(error)
                 report = {"input": job.name, "error": str(error)}
-                click.echo(f"u2net: {_named(job, error)}", err=True)
-            if given.as_json:
-                click.echo(json.dumps(report))
-            elif "error" not in report and job.target is not None and not given.quiet:
-                click.echo(str(job.target))
+                tell(f"u2net: {_named(job, error)}")
+            done = "error" not in report and job.target is not None and not given.quiet
+            if line := json.dumps(report) if given.as_json else str(job.target) if done else "":
+                # Both on one terminal: the line goes above the bar, not into it.
+                (tell if sys.stdout.isatty() and sys.stderr.isatty() else click.echo)(line)
             advance()
     if not failures:
         return 0
@@ -57,7 +57,7 @@ def run(jobs: Sequence[Job], work: Work, given: InputOptions) -> int:
     return 1
 
 
-def _do(job: Job, work: Work, given: InputOptions) -> Report:
+def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) -> Report:
     start = time.perf_counter()
     limits = {"max_pixels": int(given.max_megapixels * 1e6), "max_bytes": int(given.max_megabytes * 1e6)}
     picture = read(sys.stdin.buffer if job.source is None else job.source, **limits)
@@ -68,7 +68,7 @@ def _do(job: Job, work: Work, given: InputOptions) -> Report:
         if given.fail_if_empty:
             raise NothingSalient(f"{job.name}: no object found (confidence {report['confidence']}); nothing written")
         if not given.quiet:
-            click.echo(f"u2net: {job.name}: no object found (confidence {report['confidence']})", err=True)
+            tell(f"u2net: {job.name}: no object found (confidence {report['confidence']})")
     data = encode()
     if job.target is None:
         sys.stdout.buffer.write(data)
