@@ -49,6 +49,8 @@ def test_pattern_is_expanded_where_the_shell_did_not() -> None:
 
 def test_file_named_twice_is_done_once() -> None:
     assert targets("in/a.jpg", "in/a.jpg", output="new") == {"in/a.jpg": "new/a.png"}
+    again = Path("in/a.jpg").resolve()
+    assert targets("in/a.jpg", "in/deep/../a.jpg", str(again)) == {"in/a.jpg": "in/a.cutout.png"}
 
 
 def test_pipe_is_one_picture() -> None:

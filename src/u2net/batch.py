@@ -58,11 +58,12 @@ def plan(inputs: Sequence[str], output: str | None, *, tag: str, suffix: str) ->
     folder = None if output is None else Path(output)
     if folder and (folder.is_file() or (format_of(folder) and not folder.is_dir())):
         raise BadInput(f"-o {folder}: several pictures need a folder, not a file")
-    jobs = []
+    found: dict[tuple[str, str], Job] = {}
     for item in (item for text in inputs for item in _expand(text, folder) if not _is_result(item.path)):
         name = item.inside.with_name(item.inside.stem + suffix)
-        jobs.append(Job(item.path, folder / name if folder else _beside(item.path, tag, suffix)))
-    jobs = list(dict.fromkeys(jobs))  # a file named twice is done once
+        target = folder / name if folder else _beside(item.path, tag, suffix)
+        found.setdefault((_key(item.path), _key(target)), Job(item.path, target))  # a file named twice is done once
+    jobs = list(found.values())
     if not jobs:
         raise BadInput(f"{' '.join(inputs)}: only results of earlier runs, nothing to do")
     _refuse_collisions(jobs)

