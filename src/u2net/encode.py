@@ -103,25 +103,26 @@ def _encode_png(
     exif: bytes | None,
     xmp: bytes | None,
 ) -> bytes:
-    # Run lengths after a good line filter beat full deflate on photographs in both time and size (12-megapixel cutout,
-    # against Pillow's default of 1.5 s: fast .25 s and .97 of the bytes); deflate wins on flat graphics, so `small`
-    # tries both.
-    rle = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-    deflate = [cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT]
+    # Cutouts of two photographs at 3 megapixels, seconds and bytes against Pillow's default: fast .18 and 1.16 to 1.25,
+    # balanced .47 and 1.05; on a noisier one fast is .97, and small takes the best of three.
+    every = (cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_ALL_FILTERS)
+    fast = (1, cv2.IMWRITE_PNG_STRATEGY_RLE, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG)
     settings = {
-        "fast": [[*rle, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG]],
-        "balanced": [[*rle, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_ALL_FILTERS]],
+        "fast": [fast],
+        "balanced": [(4, cv2.IMWRITE_PNG_STRATEGY_FILTERED, *every)],
         "small": [
-            [*rle, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_ALL_FILTERS],
-            [*deflate, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_ALL_FILTERS],
+            (1, cv2.IMWRITE_PNG_STRATEGY_RLE, *every),
+            (6, cv2.IMWRITE_PNG_STRATEGY_FILTERED, *every),
+            (6, cv2.IMWRITE_PNG_STRATEGY_DEFAULT, *every),
         ],
     }[compress]
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
     to_bgr = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
     bgr = cv2.cvtColor(pixels, to_bgr[channels]) if channels in to_bgr else pixels
     candidates = []
-    for setting in settings:
-        done, data = cv2.imencode(".png", bgr, setting)
+    for level, strategy, *filters in settings:
+        parameters = [cv2.IMWRITE_PNG_COMPRESSION, level, cv2.IMWRITE_PNG_STRATEGY, strategy, *filters]
+        done, data = cv2.imencode(".png", bgr, parameters)
         if not done:
             raise BadInput(f"PNG cannot hold a picture of shape {pixels.shape}")
         candidates.append(data)
