@@ -12,8 +12,9 @@ import tifffile
 from PIL import Image, ImageCms
 
 from u2net.atomic import atomic_file
-from u2net.encode import Compress, Format, encode, format_of, write_bytes
+from u2net.encode import Format, encode, format_of, write_bytes
 from u2net.errors import BadInput, CannotWrite
+from u2net.png import Compress
 
 RGBA = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

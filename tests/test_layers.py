@@ -12,7 +12,8 @@ import pytest
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "u2net"
 LAYERS = [
     {"errors", "types", "atomic"},
-    {"pixels", "colour", "encode", "tensor", "composite", "region"},
+    {"damage", "shaper", "colour", "metadata", "readers", "png", "tiff", "pixels", "encode", "tensor"}
+    | {"composite", "region"},
     {"models", "weights", "session", "engines"},
     {"predict", "remove", "batch"},
     {"cli", "__main__"},

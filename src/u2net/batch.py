@@ -10,7 +10,7 @@ from pathlib import Path
 
 from u2net.encode import format_of
 from u2net.errors import BadInput, UnreadablePicture
-from u2net.pixels import SUFFIXES
+from u2net.readers import SUFFIXES
 
 RESULT_TAGS = ("cutout", "mask", "saliency")
 """Results written beside their input are named `<stem>.<tag>.<suffix>` and never taken as an input."""
@@ -80,7 +80,7 @@ def _single(text: str, output: str | None, tag: str, suffix: str) -> Job:
     target = Path(output)
     if target.is_dir() or (format_of(target) is None and target.suffix != suffix):
         if not target.is_dir() and target.suffix.lower() in SUFFIXES:
-            raise BadInput(f"-o {target}: that format is not written; use .png, .webp, .jpg or .tif")
+            raise BadInput(f"-o {target}: that format is not written; use .png, .webp, .avif, .jpg or .tif")
         target = target / ((source.stem if source else "stdin") + suffix)
     elif format_of(target) != format_of("x" + suffix):
         raise BadInput(f"-o {target}: the result is {suffix}, which that name does not say; leave one of them out")

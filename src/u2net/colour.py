@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageColor
 
 from u2net.errors import BadInput
+from u2net.shaper import shaper
 from u2net.types import Pixels
 
 Colour = tuple[int, int, int, int]
@@ -45,35 +48,71 @@ def profile_space(icc: bytes) -> str | None:
         return None
 
 
-def image_to_srgb(image: Image.Image, icc: bytes) -> Image.Image:
-    """Convert a Pillow image without alpha (L, RGB, CMYK, LAB) from its profile to sRGB; mode RGB."""
-    source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    converted = ImageCms.profileToProfile(
-        image, source, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB"
-    )
-    assert converted is not None  # only inPlace=True returns None
-    return converted
+def srgb_transform(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Pillow's transform from a profile for pixels of `mode` (L, RGB, CMYK, LAB) to sRGB, mode RGB.
+
+    None for a profile that only looks whole.
+    """
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        return ImageCms.buildTransform(
+            source, ImageCms.createProfile("sRGB"), mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC
+        )
+    except (OSError, ImageCms.PyCMSError):
+        return None
+
+
+def grey_table(icc: bytes) -> NDArray[np.uint16] | None:
+    """(65536,) uint16: the grey of sRGB for each 16-bit grey of a profile; None for one without a plain curve.
+
+    Pillow's own conversion takes short cuts that miss dark tones of a linear profile by more than 2 ΔE.
+    """
+    source, target = shaper(icc), shaper(_srgb_profile())
+    if source is None or target is None or len(source.curves) != 1:
+        return None
+    return target.from_linear(source.curves[0])
 
 
 def convert_profile(pixels: Pixels, *, source_icc: bytes | None, target_icc: bytes | None) -> Pixels:
     """Convert (H, W, 3) RGB between two RGB profiles; None stands for sRGB.
 
-    Equal profiles change nothing; otherwise the result is uint8, which is what Pillow's colour management knows.
+    Relative colorimetric; colours outside of the target are clipped. Equal profiles change nothing. uint16 stays
+    uint16 where both profiles are curves and a matrix, as nearly all of RGB are; otherwise the result is uint8, which
+    is what Pillow's colour management knows.
     """
     if source_icc == target_icc:
         return pixels
-    source, target = (
-        ImageCms.ImageCmsProfile(io.BytesIO(icc)) if icc else ImageCms.createProfile("sRGB")
-        for icc in (source_icc, target_icc)
-    )
-    converted = ImageCms.profileToProfile(
+    if pixels.dtype == np.uint16:
+        converted = _convert_sixteen_bit(pixels, source_icc or _srgb_profile(), target_icc or _srgb_profile())
+        if converted is not None:
+            return converted
+    source, target = (ImageCms.ImageCmsProfile(io.BytesIO(icc or _srgb_profile())) for icc in (source_icc, target_icc))
+    image = ImageCms.profileToProfile(
         Image.fromarray(to_depth(pixels, np.dtype(np.uint8))),
         source,
         target,
         ImageCms.Intent.RELATIVE_COLORIMETRIC,
         outputMode="RGB",
     )
-    return np.asarray(converted)
+    return np.asarray(image)
+
+
+def _convert_sixteen_bit(pixels: Pixels, source_icc: bytes, target_icc: bytes) -> Pixels | None:
+    source, target = shaper(source_icc), shaper(target_icc)
+    if source is None or target is None or len(source.curves) != 3 or len(target.curves) != 3:
+        return None
+    to_target = (np.linalg.inv(target.to_xyz) @ source.to_xyz).astype(np.float32)
+    result = np.empty_like(pixels)
+    for top in range(0, pixels.shape[0], 64):  # a band at a time: the floats take eight times the pixels' room
+        band = pixels[top : top + 64]
+        linear = np.stack([curve[band[..., channel]] for channel, curve in enumerate(source.curves)], axis=-1)
+        result[top : top + 64] = target.from_linear(linear @ to_target.T)
+    return result
+
+
+@functools.cache
+def _srgb_profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def to_depth(values: Pixels, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> Pixels:

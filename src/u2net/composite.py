@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from u2net.colour import Colour, convert_profile, parse_colour, to_depth
-from u2net.encode import Compress, Format, encode, format_of, write_bytes
+from u2net.encode import Format, encode, format_of, write_bytes
 from u2net.errors import BadInput
+from u2net.metadata import without_gps
 from u2net.pixels import Source, read
+from u2net.png import Compress
 from u2net.region import bounding_box
 from u2net.tensor import EMPTY_BELOW
 from u2net.types import Alpha, Box, Picture, Pixels, Size
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Background: TypeAlias = Source | Sequence[int]
+Keep: TypeAlias = Literal["all", "private", "none"]
+AlphaRows: TypeAlias = Callable[[int, int], Alpha]
+"""Gives rows top to bottom (half-open) of an alpha matte: (bottom - top, W) float32."""
+
+_BAND_PIXELS = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,38 +85,70 @@ class Cutout:
         behind = _fitted(parse_background(background), self.size, self.icc, self.pixels.dtype)
         return replace(self, pixels=_over(self.pixels, behind))
 
-    def to_bytes(self, format: Format = "png", *, compress: Compress = "fast") -> bytes:
-        """The bytes of a PNG, WebP, JPEG or TIFF file; JPEG, which has no alpha, is laid over white.
+    def to_bytes(
+        self,
+        format: Format = "png",
+        *,
+        compress: Compress = "fast",
+        quality: int | None = None,
+        lossless: bool = False,
+        keep: Keep = "all",
+    ) -> bytes:
+        """The bytes of a PNG, WebP, AVIF, JPEG or TIFF file; JPEG, which has no alpha, is laid over white.
 
-        A cutout that is opaque everywhere is written without an alpha channel.
+        A cutout that is opaque everywhere is written without an alpha channel. compress, quality, lossless: see
+        `encode.encode`.
+        keep: `all` the metadata; `private`: all but where the picture was taken; `none`: nothing, and the colours are
+        converted to sRGB, which is what a picture without a profile is taken for.
+        Raises BadInput where the format cannot hold the picture.
         """
         flat = self.over("white") if format == "jpeg" else self
-        opaque = flat.pixels[..., 3].min() == np.iinfo(flat.pixels.dtype).max
+        pixels, icc, dpi, exif, xmp = flat.pixels, self.icc, self.dpi, self.exif, self.xmp
+        if pixels[..., 3].min() == np.iinfo(pixels.dtype).max:
+            pixels = _colours(pixels)
+        if keep == "private":
+            exif, xmp = without_gps(exif, xmp)
+        elif keep == "none":
+            pixels = _in_srgb(pixels, icc)
+            icc = dpi = exif = xmp = None
         return encode(
-            np.ascontiguousarray(flat.pixels[..., :3]) if opaque else flat.pixels,
+            pixels,
             format=format,
             compress=compress,
-            icc=self.icc,
-            dpi=self.dpi,
-            exif=self.exif,
-            xmp=self.xmp,
+            quality=quality,
+            lossless=lossless,
+            icc=icc,
+            dpi=dpi,
+            exif=exif,
+            xmp=xmp,
         )
 
     def save(
-        self, target: str | Path | IO[bytes], *, format: Format | None = None, compress: Compress = "fast"
+        self,
+        target: str | Path | IO[bytes],
+        *,
+        format: Format | None = None,
+        compress: Compress = "fast",
+        quality: int | None = None,
+        lossless: bool = False,
+        keep: Keep = "all",
     ) -> None:
         """Write a file, whole or not at all, or write into a binary file object.
 
-        format: from the file name's suffix where not given, else PNG.
+        format: from the file name's suffix where not given, else PNG. The rest: see `to_bytes`.
         Raises CannotWrite, or BadInput where the format cannot hold the picture.
         """
         if isinstance(target, (str, Path)):
             format = format or format_of(target)
             if format is None:
-                raise BadInput(f"{target}: no format for that suffix; use .png, .webp, .jpg or .tif, or give format=")
-            write_bytes(Path(target), self.to_bytes(format, compress=compress))
+                raise BadInput(
+                    f"{target}: no format for that suffix; use .png, .webp, .avif, .jpg or .tif, or give format="
+                )
+        data = self.to_bytes(format or "png", compress=compress, quality=quality, lossless=lossless, keep=keep)
+        if isinstance(target, (str, Path)):
+            write_bytes(Path(target), data)
         else:
-            target.write(self.to_bytes(format or "png", compress=compress))
+            target.write(data)
 
     def to_pil(self) -> Image.Image:
         """A Pillow image, mode RGBA, 8 bits."""
@@ -124,22 +163,48 @@ class Cutout:
         return self.to_bytes("png")
 
 
-def cutout(picture: Picture, alpha: Alpha, *, confidence: float = 1.0) -> Cutout:
+def cutout(picture: Picture, alpha: Alpha | AlphaRows, *, confidence: float = 1.0) -> Cutout:
     """Put a picture's colours and an alpha matte together; the only rounding of the whole way.
 
-    alpha: (H, W) float32 in [0, 1]; the picture's own alpha multiplies it.
+    alpha: (H, W) float32 in [0, 1], or a function that gives rows top to bottom of it, so that the whole never lies in
+    memory; the picture's own alpha multiplies it.
     """
-    if alpha.shape != picture.size:
+    height, width = picture.size
+    if not callable(alpha) and alpha.shape != picture.size:
         raise BadInput(f"alpha is {alpha.shape}, the picture {picture.size}")
     dtype = picture.pixels.dtype
     full = float(np.iinfo(dtype).max)
-    if picture.alpha is not None:
-        alpha = alpha * picture.alpha * np.float32(1 / full)
-    levels = _rounded(alpha, dtype)
-    straight = cv2.merge([*cv2.split(picture.pixels), levels])
-    seen = (levels > 0).view(np.uint8)
-    pixels = cv2.bitwise_and(straight, straight, mask=seen)  # writes 0 where the mask is 0
+    pixels = np.empty((height, width, 4), dtype)
+    step = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, step):
+        rows = slice(top, min(top + step, height))
+        band = alpha(rows.start, rows.stop) if callable(alpha) else alpha[rows]
+        if picture.alpha is not None:
+            band = band * picture.alpha[rows] * np.float32(1 / full)
+        levels = _rounded(band, dtype)
+        straight = cv2.merge([*cv2.split(picture.pixels[rows]), levels])
+        seen = (levels > 0).view(np.uint8)
+        pixels[rows] = cv2.bitwise_and(straight, straight, mask=seen)  # writes 0 where the mask is 0
     return Cutout(pixels, confidence, picture.icc, picture.dpi, picture.exif, picture.xmp)
+
+
+def _colours(pixels: NDArray[Any]) -> NDArray[Any]:
+    """(H, W, 3) of (H, W, 4)."""
+    colours: NDArray[Any] = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
+    return colours
+
+
+def _in_srgb(pixels: NDArray[Any], icc: bytes | None) -> NDArray[Any]:
+    """(H, W, 3) or (H, W, 4) converted from its profile to sRGB, in its own depth."""
+    if icc is None:
+        return pixels
+    colours = convert_profile(pixels if pixels.shape[2] == 3 else _colours(pixels), source_icc=icc, target_icc=None)
+    colours = to_depth(colours, pixels.dtype)
+    if pixels.shape[2] == 3:
+        return colours
+    straight: NDArray[Any] = cv2.merge([*cv2.split(colours), pixels[..., 3]])
+    straight[pixels[..., 3] == 0] = 0
+    return straight
 
 
 def _rounded(alpha: Alpha, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -1,18 +1,12 @@
-"""Pictures in: a file, bytes, a Pillow image or an array becomes a `Picture`. Nothing past here holds a Pillow object.
-
-Formats are opened one by one by their own reader, never through `Image.open`: that leaves out the formats that start
-another program (EPS, PS) or fetch something, and lets the limits be arguments instead of Pillow's global.
-"""
+"""Pictures in: a file, bytes, a Pillow image or an array becomes a `Picture`. Past here there are no Pillow objects."""
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
-import re
 import stat
-import struct
-import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TypeAlias
 
@@ -21,8 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile
 
-from u2net.colour import image_to_srgb, profile_space
+from u2net import metadata, png, tiff
+from u2net.colour import grey_table, profile_space, srgb_transform, to_depth
+from u2net.damage import DAMAGE
 from u2net.errors import BadInput, PictureTooLarge, UnreadablePicture
+from u2net.readers import PREFIX_BYTES, is_tiff, open_image
 from u2net.types import Picture, Pixels
 
 Source: TypeAlias = (
@@ -31,43 +28,11 @@ Source: TypeAlias = (
 
 MAX_PIXELS = 200_000_000
 MAX_BYTES = 500_000_000
+_BAND_PIXELS = 1 << 20
+_BITS_PER_SAMPLE = 258
+_CONVERTED = {("L", "GRAY"), ("CMYK", "CMYK"), ("LAB", "Lab")}
 
-# Pillow's name of a format, and the module that reads it. JPEG includes MPO, which phones write.
-_READERS = {
-    "JPEG": "JpegImagePlugin",
-    "PNG": "PngImagePlugin",
-    "WEBP": "WebPImagePlugin",
-    "GIF": "GifImagePlugin",
-    "TIFF": "TiffImagePlugin",
-    "AVIF": "AvifImagePlugin",
-    "BMP": "BmpImagePlugin",
-}
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".tif", ".tiff", ".avif", ".bmp"}
-)
-
-# What Pillow's readers raise on damaged files. OSError covers truncation and UnidentifiedImageError.
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    EOFError,
-    OverflowError,
-    AttributeError,
-    ZeroDivisionError,
-    NotImplementedError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-
-_ORIENTATION_TAG = 0x0112
-_UPRIGHT = {
+_UPRIGHT: dict[int, Callable[[Pixels], Any]] = {
     2: lambda a: cv2.flip(a, 1),
     3: lambda a: cv2.rotate(a, cv2.ROTATE_180),
     4: lambda a: cv2.flip(a, 0),
@@ -76,12 +41,21 @@ _UPRIGHT = {
     7: lambda a: cv2.flip(cv2.transpose(a), -1),
     8: lambda a: cv2.rotate(a, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
-_XMP_ORIENTATION = re.compile(rb"""\s*tiff:Orientation=(["']).*?\1|<tiff:Orientation>.*?</tiff:Orientation>""")
 
-# TIFF keeps layout and description in one directory; these are layout, or blocks that are carried elsewhere.
-_TIFF_LAYOUT_TAGS = {*range(254, 260), 262, 266, 273, 274, *range(277, 285), 296, 297, 317, 320, *range(322, 326)} | {
-    330, 338, 339, 347, 529, 530, 531, 532, 700, 33723, 34377, 34675,
-}  # fmt: skip
+
+@dataclass(frozen=True, eq=False)
+class _Decoded:
+    """What a file held, as it lay there. orientation: still to apply. turned: width and height change places."""
+
+    pixels: Pixels
+    alpha: Pixels | None
+    icc: bytes | None
+    exif: Image.Exif
+    xmp: Any
+    dpi: tuple[float, float] | None
+    orientation: int
+    turned: bool
+    from_tiff: bool
 
 
 def read(source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> Picture:
@@ -89,8 +63,10 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_B
 
     source: a path; the bytes of a file; a binary file object; a Pillow image; an array (H, W), (H, W, 3) or
     (H, W, 4), RGB order, uint8 or uint16; or a Picture, which is returned as it is.
-    The eight EXIF orientations are applied. An RGB colour profile is kept beside the pixels; pixels with a grey, CMYK
-    or LAB profile are converted to sRGB. Animations give their first frame.
+    The eight EXIF orientations are applied. 16-bit grey, RGB and RGBA of PNG and TIFF stay 16-bit; floating-point TIFF
+    becomes 16-bit: 0 is black, 1 is white, the rest is clipped with a warning. An RGB colour profile is kept beside the
+    pixels; pixels with a grey, CMYK or LAB profile are converted to sRGB. Animations give their first frame. HEIC needs
+    the extra `u2net[heif]`.
     Raises UnreadablePicture, PictureTooLarge (over `max_pixels` or, for encoded input, `max_bytes`), BadInput.
     """
     if isinstance(source, Picture):
@@ -98,7 +74,10 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_B
     if isinstance(source, np.ndarray):
         return _from_array(source, max_pixels)
     if isinstance(source, Image.Image):
-        return _from_pillow(source, "the Pillow image", max_pixels)
+        try:
+            return _upright(_from_pillow(source, "the Pillow image", max_pixels))
+        except DAMAGE as error:
+            raise _damaged(error, "the Pillow image") from error
     if isinstance(source, (bytes, bytearray, memoryview)):
         data = bytes(source)
         return _decode(io.BytesIO(data), len(data), "the picture", max_pixels, max_bytes)
@@ -141,50 +120,81 @@ def _decode(stream: BinaryIO, size_bytes: int, name: str, max_pixels: int, max_b
     if size_bytes > max_bytes:
         raise PictureTooLarge(f"{name}: is larger than {max_bytes / 1e6:g} MB; raise max_bytes if you trust it")
     try:
-        image = _open(stream, name)
-    except _DAMAGE as error:
-        if isinstance(error, BadInput):
-            raise
-        raise UnreadablePicture(f"{name}: the picture is damaged ({error})") from error
-    with image:
-        return _from_pillow(image, name, max_pixels)
+        prefix = stream.read(PREFIX_BYTES)
+        deep = tiff.open_deep(stream, name) if is_tiff(prefix) else None
+        if deep:
+            return _upright(_from_deep_tiff(stream, deep, name, max_pixels))
+        with open_image(stream, prefix, name) as image:
+            decoded = _from_pillow(image, name, max_pixels)
+            clear = image.info.get("transparency")
+        # Pillow's own copy of the pixels is gone by now.
+        if png.is_sixteen_bit(prefix):
+            decoded = _with_all_bits(decoded, stream, clear)
+        return _upright(decoded)
+    except DAMAGE as error:
+        raise _damaged(error, name) from error
 
 
-def _open(stream: BinaryIO, name: str) -> Image.Image:
-    """Open with the first reader that knows the file's first bytes. Nothing is decoded yet."""
-    prefix = stream.read(16)
-    for format_name, module in _READERS.items():
-        importlib.import_module(f"PIL.{module}")
-        factory, accepts = Image.OPEN[format_name]
-        accepted = accepts(prefix) if accepts else False
-        if isinstance(accepted, str):
-            raise UnreadablePicture(f"{name}: {accepted}")  # Pillow was built without this format
-        if accepted:
-            stream.seek(0)
-            return factory(stream, "")
-    raise UnreadablePicture(f"{name}: is not a picture in a format u2net reads ({', '.join(_READERS)})")
+def _damaged(error: BaseException, name: str) -> BadInput:
+    """Our own error as it is, any other as the sentence that the file is damaged."""
+    if isinstance(error, BadInput):
+        return error
+    return UnreadablePicture(f"{name}: the picture is damaged ({error or type(error).__name__})")
 
 
-def _from_pillow(image: Image.Image, name: str, max_pixels: int) -> Picture:
+def _from_pillow(image: Image.Image, name: str, max_pixels: int) -> _Decoded:
     width, height = image.size
     _check_size(height, width, name, max_pixels)
-    try:
-        turned = image.getexif().get(_ORIENTATION_TAG, 1) in (5, 6, 7, 8)
-        if isinstance(image, ImageFile.ImageFile):
-            image.load()
-        exif = image.getexif()  # asked again: of TIFF, and only of TIFF, Pillow's load has applied the orientation
-        pixels, alpha, icc = _planes(image, name)
-        upright = _UPRIGHT.get(exif.get(_ORIENTATION_TAG, 1))
-        if upright:
-            pixels, alpha = upright(pixels), None if alpha is None else upright(alpha)
-        dpi = _dpi(image.info.get("dpi"))
-        if dpi and turned:
-            dpi = dpi[::-1]
-        return Picture(pixels, alpha, icc, dpi, _exif_bytes(exif, image.format), _xmp_bytes(image.info.get("xmp")))
-    except _DAMAGE as error:
-        if isinstance(error, BadInput):
-            raise
-        raise UnreadablePicture(f"{name}: the picture is damaged ({error})") from error
+    turned = image.getexif().get(metadata.ORIENTATION, 1) in (5, 6, 7, 8)
+    if isinstance(image, ImageFile.ImageFile):
+        image.load()
+    exif = image.getexif()  # asked again: of TIFF, and only of TIFF, Pillow's load has applied the orientation
+    pixels, alpha, icc = _planes(image, name)
+    return _Decoded(
+        pixels,
+        alpha,
+        icc,
+        exif,
+        image.info.get("xmp"),
+        metadata.dpi_of(exif, image.info.get("dpi")),
+        orientation=exif.get(metadata.ORIENTATION, 1),
+        turned=turned,
+        from_tiff=image.format == "TIFF",
+    )
+
+
+def _with_all_bits(decoded: _Decoded, stream: BinaryIO, clear: Any) -> _Decoded:
+    """The picture of a 16-bit PNG, which Pillow has checked and read as 8-bit, decoded with all its bits."""
+    stream.seek(0)
+    samples = png.decode_sixteen_bit(stream.read())
+    alpha = np.ascontiguousarray(samples[..., 3]) if samples.ndim == 3 and samples.shape[2] == 4 else None
+    if samples.ndim == 2 and isinstance(clear, int):  # a colour that is transparent; of RGB, OpenCV makes alpha itself
+        alpha = np.where(samples == clear, 0, 65535).astype(np.uint16)
+    colours = samples if samples.ndim == 2 else np.ascontiguousarray(samples[..., :3])
+    pixels, icc = _in_rgb(colours, decoded.icc)
+    return replace(decoded, pixels=pixels, alpha=alpha, icc=icc)
+
+
+def _from_deep_tiff(stream: BinaryIO, header: tiff.DeepHeader, name: str, max_pixels: int) -> _Decoded:
+    _check_size(*header.size, name, max_pixels)
+    colours, alpha = tiff.decode_deep(stream, header, name)
+    exif = tiff.exif_of(stream)
+    icc, xmp = tiff.icc_and_xmp(exif)
+    pixels, icc = _in_rgb(colours, icc)
+    orientation = exif.get(metadata.ORIENTATION, 1)
+    turned = orientation in (5, 6, 7, 8)
+    return _Decoded(pixels, alpha, icc, exif, xmp, metadata.dpi_of(exif), orientation, turned, from_tiff=True)
+
+
+def _upright(decoded: _Decoded) -> Picture:
+    pixels, alpha, dpi = decoded.pixels, decoded.alpha, decoded.dpi
+    turn = _UPRIGHT.get(decoded.orientation)
+    if turn:
+        pixels, alpha = turn(pixels), None if alpha is None else turn(alpha)
+    if dpi and decoded.turned:
+        dpi = dpi[::-1]
+    exif = metadata.exif_bytes(decoded.exif, turned=decoded.turned, from_tiff=decoded.from_tiff)
+    return Picture(pixels, alpha, decoded.icc, dpi, exif, metadata.xmp_bytes(decoded.xmp))
 
 
 def _check_size(height: int, width: int, name: str, max_pixels: int) -> None:
@@ -199,28 +209,62 @@ def _check_size(height: int, width: int, name: str, max_pixels: int) -> None:
 
 def _planes(image: Image.Image, name: str) -> tuple[Pixels, Pixels | None, bytes | None]:
     """RGB, alpha and the RGB profile of a loaded Pillow image of any mode."""
+    icc: bytes = image.info.get("icc_profile") or b""
     if image.mode == "F":
         raise UnreadablePicture(f"{name}: holds floating-point samples; convert it to 8 or 16 bits first")
     if image.mode.startswith("I"):
-        grey = np.asarray(image)
-        if grey.min() < 0 or grey.max() > 65535:
-            raise UnreadablePicture(f"{name}: holds 32-bit samples; convert it to 8 or 16 bits first")
-        return cv2.merge([grey.astype(np.uint16)] * 3), None, None
+        pixels, kept = _in_rgb(_sixteen_bit_grey(image, name), icc)
+        return pixels, None, kept
 
-    alpha = None
-    if image.has_transparency_data:
-        image = image.convert("LA" if image.mode in ("La", "LA") else "RGBA")
-        alpha = np.asarray(image.getchannel("A"))
-        image = image.convert("L" if image.mode == "LA" else "RGB")
-
-    icc: bytes = image.info.get("icc_profile") or b""
     space = profile_space(icc)
-    if (image.mode, space) in {("L", "GRAY"), ("CMYK", "CMYK"), ("LAB", "Lab")}:
-        try:
-            return np.asarray(image_to_srgb(image, icc)), alpha, None
-        except ImageCms.PyCMSError:  # a profile that only looks whole: Pillow's plain conversion is the next best
-            space = None
-    return np.asarray(image.convert("RGB")), alpha, icc if space == "RGB" else None
+    to_rgb = _rgb_of(image.mode, space, icc)
+    width, height = image.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    alpha = np.empty((height, width), np.uint8) if image.has_transparency_data else None
+    # A band at a time: Pillow takes four bytes for a pixel of RGB, and as many again for each copy.
+    step = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, step):
+        band = image.crop((0, top, width, min(top + step, height)))
+        if alpha is not None:
+            band = band.convert("LA" if band.mode in ("1", "L", "LA", "La") else "RGBA")
+            alpha[top : top + step] = np.asarray(band.getchannel("A"))
+            band = band.getchannel("L") if band.mode == "LA" else band
+        pixels[top : top + step] = to_rgb(band)
+    return pixels, alpha, icc if space == "RGB" and not image.mode.startswith("L") else None
+
+
+def _rgb_of(mode: str, space: str | None, icc: bytes) -> Callable[[Image.Image], NDArray[np.uint8]]:
+    """What turns an image of `mode` into (H, W, 3) uint8: by its profile, where that is one for this mode."""
+    if mode in ("1", "L", "LA", "La") and space == "GRAY":
+        mode = "L"
+        table = grey_table(icc)
+        if table is not None:
+            eight_bit = to_depth(table[::257], np.dtype(np.uint8))
+            return lambda band: np.asarray(eight_bit[np.asarray(band.convert("RGB"))], np.uint8)
+    transform = srgb_transform(icc, mode) if (mode, space) in _CONVERTED else None
+    return lambda band: np.asarray(ImageCms.applyTransform(band, transform) if transform else band.convert("RGB"))
+
+
+def _sixteen_bit_grey(image: Image.Image, name: str) -> NDArray[np.uint16]:
+    grey = np.asarray(image)
+    if grey.min() < 0 or grey.max() > 65535:
+        raise UnreadablePicture(f"{name}: holds 32-bit samples; convert it to 8 or 16 bits first")
+    bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))[0]
+    if 8 < bits < 16:  # TIFF of 12 bits: Pillow leaves the values small
+        grey = np.rint(grey * (65535 / (2**bits - 1)))
+    values: NDArray[np.uint16] = grey.astype(np.uint16)
+    return values
+
+
+def _in_rgb(colours: NDArray[np.uint16], icc: bytes | None) -> tuple[Pixels, bytes | None]:
+    """(H, W) grey or (H, W, 3) as RGB, and the profile where it is one for RGB."""
+    space = profile_space(icc or b"")
+    if colours.ndim == 3:
+        return colours, icc if space == "RGB" else None
+    table = grey_table(icc) if icc and space == "GRAY" else None
+    if table is not None:
+        colours = table[colours]
+    return cv2.merge([colours] * 3), None
 
 
 def _from_array(array: NDArray[Any], max_pixels: int) -> Picture:
@@ -234,29 +278,3 @@ def _from_array(array: NDArray[Any], max_pixels: int) -> Picture:
         return Picture(cv2.merge([array] * 3))
     alpha = np.ascontiguousarray(array[..., 3]) if array.shape[2] == 4 else None
     return Picture(np.ascontiguousarray(array[..., :3]), alpha)
-
-
-def _dpi(value: Any) -> tuple[float, float] | None:
-    try:
-        x, y = (float(number) for number in value)
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
-    return (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
-
-
-def _exif_bytes(exif: Image.Exif, file_format: str | None) -> bytes | None:
-    """EXIF without the orientation, and without the thumbnail, which shows the old background."""
-    exif.pop(_ORIENTATION_TAG, None)
-    if file_format == "TIFF":
-        for tag in _TIFF_LAYOUT_TAGS.intersection(exif):
-            del exif[tag]
-    try:
-        return exif.tobytes() if len(exif) else None
-    except _DAMAGE:
-        return None  # a picture with a damaged EXIF block is still a picture
-
-
-def _xmp_bytes(value: Any) -> bytes | None:
-    if isinstance(value, str):
-        value = value.encode()
-    return _XMP_ORIENTATION.sub(b"", value) if isinstance(value, bytes) and value else None

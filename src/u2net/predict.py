@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from u2net.composite import lay_over_colour
 from u2net.errors import BadInput
 from u2net.pixels import Source, read
 from u2net.session import Session, default_session
-from u2net.tensor import EMPTY_BELOW, from_pixels, to_published_map, to_saliency
+from u2net.tensor import EMPTY_BELOW, from_pixels, saliency_rows, to_published_map, to_saliency
 from u2net.types import ModelSpec, Picture, Saliency, Size
 
 
@@ -40,6 +41,14 @@ class Prediction:
     def saliency(self, *, stretch: bool | None = None) -> Saliency:
         """(H, W) float32 in [0, 1]; see `tensor.to_saliency`."""
         return to_saliency(self.map, self.size, spec=self.spec, stretch=stretch)
+
+    def saliency_rows(self, top: int, bottom: int) -> Saliency:
+        """(bottom - top, W) float32: rows of `saliency()`, for pictures too large to hold it."""
+        return self._rows(top, bottom)
+
+    @cached_property
+    def _rows(self) -> Callable[[int, int], Saliency]:
+        return saliency_rows(self.map, self.size, spec=self.spec)
 
     def published_map(self) -> NDArray[np.uint8]:
         """(H, W) uint8, made as the authors' published results; see `tensor.to_published_map`."""

@@ -30,5 +30,5 @@ def remove(source: Source, session: Session | None = None) -> Cutout:
 
     picture = read(source)
     prediction = predict(session or default_session(), picture)
-    alpha = prediction.saliency() if prediction.found else np.zeros(picture.size, np.float32)
+    alpha = prediction.saliency_rows if prediction.found else np.zeros(picture.size, np.float32)
     return cutout(picture, alpha, confidence=prediction.confidence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import cv2
@@ -54,11 +55,30 @@ def to_saliency(values: NDArray[np.float32], size: Size, *, spec: ModelSpec, str
     (maximum below 0.5) is never stretched.
     Returns (H, W) float32 in [0, 1].
     """
-    cropped = _stretched(_unpad(values, size, spec), spec.stretch if stretch is None else stretch)
-    if cropped.shape == size:
-        return cropped
-    resized: Saliency = cv2.resize(cropped, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    small = _stretched(_unpad(values, size, spec), spec.stretch if stretch is None else stretch)
+    if small.shape == size:
+        return small
+    resized: Saliency = cv2.resize(small, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
     return resized
+
+
+def saliency_rows(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> Callable[[int, int], Saliency]:
+    """As `to_saliency`, as a function that gives rows top to bottom (half-open): the whole need not lie in memory."""
+    small = _stretched(_unpad(values, size, spec), spec.stretch)
+    if small.shape == size:
+        return lambda top, bottom: small[top:bottom]
+    wide: NDArray[np.float32] = cv2.resize(small, (size[1], small.shape[0]), interpolation=cv2.INTER_LINEAR)
+    last = small.shape[0] - 1
+
+    def rows(top: int, bottom: int) -> Saliency:
+        mixed = np.empty((bottom - top, size[1]), np.float32)
+        for row, y in enumerate(range(top, bottom)):
+            position = min(max((y + 0.5) * (small.shape[0] / size[0]) - 0.5, 0), last)
+            low, part = int(position), position % 1
+            cv2.addWeighted(wide[low], 1 - part, wide[min(low + 1, last)], part, 0, dst=mixed[row])
+        return mixed
+
+    return rows
 
 
 def to_published_map(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> NDArray[np.uint8]:

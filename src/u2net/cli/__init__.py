@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from typing import Any
 
@@ -49,6 +50,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; u2net's own errors become one message on stderr and their exit code."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it finds wrong with a picture, we say in one sentence
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("u2net: %(message)s"))
     logging.getLogger("u2net").addHandler(handler)

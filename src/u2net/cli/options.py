@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -50,7 +50,10 @@ _INPUT_OPTIONS = [
 ]
 _ENCODING_OPTIONS = [
     click.option(
-        "--format", "file_format", type=click.Choice(["png", "webp", "jpeg", "tiff"]), help="Default: by -o, else png."
+        "--format",
+        "file_format",
+        type=click.Choice(["png", "webp", "avif", "jpeg", "tiff"]),
+        help="Default: by -o, else png.",
     ),
     click.option(
         "--compress",
@@ -59,6 +62,12 @@ _ENCODING_OPTIONS = [
         show_default=True,
         help="Time against file size.",
     ),
+    click.option(
+        "--quality", type=click.IntRange(1, 100), help="Of lossy formats. Default: WebP 90, AVIF 80, JPEG 92."
+    ),
+    click.option("--lossless", is_flag=True, help="Keep every pixel in WebP; PNG and TIFF always do."),
+    click.option("--strip", is_flag=True, help="Leave out profile (colours become sRGB), resolution, EXIF and XMP."),
+    click.option("--private", is_flag=True, help="Leave out where the picture was taken (GPS)."),
 ]
 
 
@@ -107,22 +116,55 @@ class InputOptions:
 
 def picture_options(command: Command) -> Command:
     """Give a command the flags of both groups; it gets `session: SessionOptions` and `given: InputOptions`."""
+    with_session = _grouped(command, SessionOptions, "session", _SESSION_OPTIONS)
+    return _grouped(with_session, InputOptions, "given", _INPUT_OPTIONS)
+
+
+@dataclass(frozen=True)
+class EncodingOptions:
+    """What the flags about the written file say. file_format: None where only the name of the output can tell."""
+
+    file_format: Any
+    compress: Any
+    quality: int | None
+    lossless: bool
+    strip: bool
+    private: bool
+
+    @property
+    def keep(self) -> Literal["all", "private", "none"]:
+        """What travels from the input to the result besides the pixels."""
+        return "none" if self.strip else "private" if self.private else "all"
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """What `encode` and `Cutout.to_bytes` both take."""
+        return {"compress": self.compress, "quality": self.quality, "lossless": self.lossless}
+
+    def format_for(self, output: str | None) -> Any:
+        """The format to write. Raises BadInput where it has no use for another flag."""
+        from u2net.encode import check_quality, format_of
+
+        chosen = self.file_format or format_of(output or "") or "png"
+        check_quality(chosen, self.quality, self.lossless)  # before the first picture is cut out, not after
+        return chosen
+
+
+def encoding_options(command: Command) -> Command:
+    """Give a command the flags about the written file; it gets `encoding: EncodingOptions`."""
+    return _grouped(command, EncodingOptions, "encoding", _ENCODING_OPTIONS)
+
+
+def _grouped(command: Command, group: Any, name: str, options: list[Any]) -> Command:
+    """Add options to a command, which gets their values as one argument `name`, a `group`."""
 
     def collect(**values: Any) -> Any:
-        session = SessionOptions(**{name: values.pop(name) for name in SessionOptions.__dataclass_fields__})
-        given = InputOptions(**{name: values.pop(name) for name in InputOptions.__dataclass_fields__})
-        return command(session=session, given=given, **values)
+        collected = group(**{field: values.pop(field) for field in group.__dataclass_fields__})
+        return command(**{name: collected}, **values)
 
     collect.__doc__ = command.__doc__
     collect.__name__ = command.__name__
     collect.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in reversed([*_INPUT_OPTIONS, *_SESSION_OPTIONS]):
+    for option in reversed(options):
         option(collect)
     return collect  # type: ignore[return-value]
-
-
-def encoding_options(command: Command) -> Command:
-    """Give a command `file_format` and `compress`."""
-    for option in reversed(_ENCODING_OPTIONS):
-        command = option(command)
-    return command

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from u2net.cli.options import InputOptions, SessionOptions, encoding_options, picture_options
+from u2net.cli.options import EncodingOptions, InputOptions, SessionOptions, encoding_options, picture_options
 
 if TYPE_CHECKING:
     from u2net.types import Picture
@@ -27,8 +27,7 @@ def command(
     given: InputOptions,
     only_mask: bool,
     background: str | None,
-    file_format: Any,
-    compress: Any,
+    encoding: EncodingOptions,
 ) -> int:
     """Cut the object out of pictures.
 
@@ -41,13 +40,13 @@ def command(
     from u2net.batch import plan
     from u2net.cli.run import Report, run
     from u2net.composite import parse_background
-    from u2net.encode import SUFFIX_OF_FORMAT, encode, format_of
+    from u2net.encode import SUFFIX_OF_FORMAT, encode
     from u2net.errors import BadInput
     from u2net.remove import remove
 
     if only_mask and background:
         raise BadInput("--only-mask and --background exclude each other")
-    chosen = file_format or format_of(given.output or "") or "png"
+    chosen = encoding.format_for(given.output)
     tag = "mask" if only_mask else "cutout"
     jobs = plan(given.inputs, given.output, tag=tag, suffix=SUFFIX_OF_FORMAT[chosen])
     if chosen == "jpeg" and not background and not only_mask:
@@ -55,6 +54,7 @@ def command(
         if not given.quiet:
             click.echo("u2net: JPEG has no transparency; the object is laid over white (--background)", err=True)
     behind = parse_background(background) if background else None
+    written = encoding.choices
     opened = session.open(quiet=given.quiet)
 
     def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
@@ -68,9 +68,11 @@ def command(
 
         def finish() -> bytes:
             if only_mask:
-                return encode(cutout.pixels[..., 3], format=chosen, compress=compress, dpi=cutout.dpi)
+                return encode(
+                    cutout.pixels[..., 3], format=chosen, dpi=None if encoding.strip else cutout.dpi, **written
+                )
             laid = cutout if behind is None else cutout.over(behind)
-            return laid.to_bytes(chosen, compress=compress)
+            return laid.to_bytes(chosen, keep=encoding.keep, **written)
 
         return finish, report
 

@@ -63,6 +63,8 @@ def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) 
     picture = read(sys.stdin.buffer if job.source is None else job.source, **limits)
     decoded = time.perf_counter()
     encode, report = work(picture)
+    size = list(picture.size)
+    del picture  # large ones should not be held while the result is encoded
     worked = time.perf_counter()
     if not report["found"]:
         if given.fail_if_empty:
@@ -81,7 +83,7 @@ def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) 
     return {
         "input": job.name,
         "output": "-" if job.target is None else str(job.target),
-        "size": list(picture.size),
+        "size": size,
         **report,
         "times_s": {name: round(value, 4) for name, value in times.items()},
     }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from u2net.cli.options import InputOptions, SessionOptions, encoding_options, picture_options
+from u2net.cli.options import EncodingOptions, InputOptions, SessionOptions, encoding_options, picture_options
 
 if TYPE_CHECKING:
     from u2net.types import Picture
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @picture_options
 @encoding_options
 @click.option("--npy", is_flag=True, help="Write the float32 map, (H, W) in [0, 1], as a NumPy file.")
-def command(session: SessionOptions, given: InputOptions, file_format: Any, compress: Any, npy: bool) -> int:
+def command(session: SessionOptions, given: InputOptions, encoding: EncodingOptions, npy: bool) -> int:
     """Write the saliency map: 8-bit grey, of the picture's size, made as the authors' published results.
 
     IN is a picture, a folder (searched recursively), a pattern, or - for standard input. A result is written beside its
@@ -31,15 +31,16 @@ def command(session: SessionOptions, given: InputOptions, file_format: Any, comp
 
     from u2net.batch import plan
     from u2net.cli.run import Report, run
-    from u2net.encode import SUFFIX_OF_FORMAT, encode, format_of
+    from u2net.encode import SUFFIX_OF_FORMAT, encode
     from u2net.predict import predict
     from u2net.region import bounding_box
 
     output = given.output or ""
     npy = npy or output.lower().endswith(".npy")
-    chosen = file_format or format_of(output) or "png"
+    chosen = encoding.format_for(output)
     suffix = ".npy" if npy else SUFFIX_OF_FORMAT[chosen]
     jobs = plan(given.inputs, given.output, tag="saliency", suffix=suffix)
+    written = encoding.choices
     opened = session.open(quiet=given.quiet)
 
     def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
@@ -54,7 +55,7 @@ def command(session: SessionOptions, given: InputOptions, file_format: Any, comp
 
         def finish() -> bytes:
             if not npy:
-                return encode(grey, format=chosen, compress=compress, dpi=picture.dpi)
+                return encode(grey, format=chosen, dpi=None if encoding.strip else picture.dpi, **written)
             buffer = io.BytesIO()
             np.save(buffer, prediction.saliency())
             return buffer.getvalue()

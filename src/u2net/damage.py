@@ -1,0 +1,26 @@
+"""What the readers of Pillow and tifffile raise on damaged files."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+from PIL import Image
+
+# OSError covers truncation and UnidentifiedImageError; AssertionError is some plug-ins' way to check a header.
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)

@@ -1,0 +1,198 @@
+"""Colours are the input's to the bit where its mode is kept, and hardly different where it must be converted."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms
+from profiles import SRGB, cmyk_corners, cmyk_profile, grey_profile, rgb_profile
+
+from u2net.colour import convert_profile
+from u2net.composite import Cutout, cutout
+from u2net.pixels import read
+from u2net.shaper import shaper
+
+RANDOM = np.random.default_rng(0)
+LAB = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+
+
+def encoded(image: Image.Image, file_format: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def to_lab(rgb: np.ndarray) -> np.ndarray:
+    """sRGB 0 to 255 to CIE Lab under D65, by the book: IEC 61966-2-1 and CIE 15."""
+    value = np.asarray(rgb, np.float64) / 255
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    matrix = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    xyz = linear @ np.array(matrix).T / [0.95047, 1.0, 1.08883]
+    root = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    x, y, z = np.moveaxis(root, -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def delta_e_2000(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """CIEDE2000 of two arrays of Lab. Source: Sharma, Wu and Dalal, Color Research and Application 30, 2005."""
+    (l1, a1, b1), (l2, a2, b2) = np.moveaxis(one, -1, 0), np.moveaxis(other, -1, 0)
+    chroma = (np.hypot(a1, b1) + np.hypot(a2, b2)) / 2
+    g = 0.5 * (1 - np.sqrt(chroma**7 / (chroma**7 + 25.0**7)))
+    a1, a2 = a1 * (1 + g), a2 * (1 + g)
+    c1, c2 = np.hypot(a1, b1), np.hypot(a2, b2)
+    h1, h2 = np.degrees(np.arctan2(b1, a1)) % 360, np.degrees(np.arctan2(b2, a2)) % 360
+    turn = np.where(c1 * c2 == 0, 0, (h2 - h1 + 180) % 360 - 180)
+    dl, dc, dh = l2 - l1, c2 - c1, 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn / 2))
+    lightness, c = (l1 + l2) / 2, (c1 + c2) / 2
+    far = np.abs(h1 - h2) > 180
+    h = np.where(
+        c1 * c2 == 0, h1 + h2, np.where(far, (h1 + h2 + np.where(h1 + h2 < 360, 360, -360)) / 2, (h1 + h2) / 2)
+    )
+    cos = lambda degrees: np.cos(np.radians(degrees))  # noqa: E731
+    t = 1 - 0.17 * cos(h - 30) + 0.24 * cos(2 * h) + 0.32 * cos(3 * h + 6) - 0.20 * cos(4 * h - 63)
+    sl = 1 + 0.015 * (lightness - 50) ** 2 / np.sqrt(20 + (lightness - 50) ** 2)
+    sc, sh = 1 + 0.045 * c, 1 + 0.015 * c * t
+    rt = -np.sin(np.radians(60 * np.exp(-(((h - 275) / 25) ** 2)))) * 2 * np.sqrt(c**7 / (c**7 + 25.0**7))
+    return np.sqrt((dl / sl) ** 2 + (dc / sc) ** 2 + (dh / sh) ** 2 + rt * dc / sc * dh / sh)
+
+
+def test_delta_e_is_that_of_the_paper() -> None:
+    # Rows 1, 7, 17 and 25 of the paper's table of test data.
+    one = [[50, 2.6772, -79.7751], [50, 0, 0], [50, 2.5, 0], [60.2574, -34.0099, 36.2677]]
+    other = [[50, 0, -82.7485], [50, -1, 2], [73, 25, -18], [60.4626, -34.1751, 39.4387]]
+    np.testing.assert_allclose(
+        delta_e_2000(np.array(one), np.array(other)), [2.0425, 2.3669, 27.1492, 1.2644], atol=1e-4
+    )
+
+
+def opaque(data: bytes) -> Cutout:
+    """The whole picture as a cutout."""
+    picture = read(data)
+    return cutout(picture, np.ones(picture.size, np.float32))
+
+
+@pytest.mark.parametrize("profile", ["p3", "adobe", "prophoto"])
+@pytest.mark.parametrize("file_format", ["png", "tiff", "webp"])
+def test_wide_rgb_keeps_its_colours_to_the_bit_and_its_profile(profile: str, file_format: Any) -> None:
+    values = RANDOM.integers(0, 256, (30, 40, 3), np.uint8)
+    icc = rgb_profile(profile)
+    data = opaque(encoded(Image.fromarray(values), "PNG", icc_profile=icc)).to_bytes(
+        file_format, lossless=file_format == "webp"
+    )
+    with Image.open(io.BytesIO(data)) as image:
+        np.testing.assert_array_equal(np.asarray(image), values)
+        assert image.info["icc_profile"] == icc
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1.8, 2.2])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_grey_profile_becomes_srgb_of_the_same_colour(gamma: float, alpha: bool) -> None:
+    ramp = np.arange(256, dtype=np.uint8)[None]
+    image = Image.fromarray(ramp)
+    if alpha:
+        image.putalpha(200)
+    picture = read(encoded(image, "PNG", icc_profile=grey_profile(gamma)))
+    linear = (ramp[0] / 255) ** gamma
+    srgb = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055) * 255
+    expected = to_lab(np.repeat(srgb[:, None], 3, axis=1))
+    assert delta_e_2000(to_lab(picture.pixels[0]), expected).max() < 1
+    assert picture.icc is None
+    assert (picture.alpha is None) != alpha
+
+
+def test_sixteen_bit_grey_profile_keeps_sixteen_bits() -> None:
+    ramp = np.arange(0, 65536, 16, dtype=np.uint16)[None]
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, ramp, photometric="minisblack", iccprofile=grey_profile(1.8), metadata=None)
+    picture = read(buffer.getvalue())
+    linear = (ramp[0] / 65535) ** 1.8
+    srgb = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055) * 65535
+    assert (
+        np.abs(picture.pixels[0, :, 0] - srgb).max() <= 24
+    )  # .0004 of the range: sRGB's curve, rounded in the profile
+    assert len(np.unique(picture.pixels)) > 2500
+
+
+@pytest.mark.parametrize("file_format", ["TIFF", "JPEG"])
+def test_cmyk_with_a_profile_becomes_the_profiles_colours(file_format: str) -> None:
+    for ink, expected in cmyk_corners().items():
+        image = Image.new("CMYK", (8, 8), ink)
+        picture = read(
+            encoded(image, file_format, icc_profile=cmyk_profile(), **{"quality": 100} if file_format == "JPEG" else {})
+        )
+        assert picture.icc is None
+        assert delta_e_2000(to_lab(picture.pixels[4, 4]), to_lab(np.array(expected))) < 1, ink
+
+
+def test_lab_becomes_srgb() -> None:
+    values = RANDOM.integers(0, 256, (20, 20, 3), np.uint8)
+    values[:10] = values[:10] // 2 + 64
+    lab = ImageCms.profileToProfile(
+        Image.fromarray(values), SRGB_PROFILE, ImageCms.createProfile("LAB"), outputMode="LAB"
+    )
+    assert lab is not None
+    exact = ImageCms.profileToProfile(lab, ImageCms.createProfile("LAB"), SRGB_PROFILE, outputMode="RGB")
+    picture = read(encoded(lab, "TIFF", icc_profile=LAB))
+    assert picture.icc is None
+    assert delta_e_2000(to_lab(picture.pixels), to_lab(np.asarray(exact))).max() < 1
+    # Lab of 8 bits is itself coarse: one step of a or b.
+    assert np.median(delta_e_2000(to_lab(picture.pixels), to_lab(values))) < 1
+
+
+SRGB_PROFILE = ImageCms.createProfile("sRGB")
+
+
+@pytest.mark.parametrize("profile", ["p3", "adobe", "prophoto"])
+def test_sixteen_bit_colours_are_converted_as_littlecms_converts_eight(profile: str) -> None:
+    icc = rgb_profile(profile)
+    eight = RANDOM.integers(0, 256, (100, 100, 3), np.uint8)
+    for source, target in ((icc, None), (None, icc)):
+        ours = convert_profile(eight.astype(np.uint16) * 257, source_icc=source, target_icc=target)
+        theirs = convert_profile(eight, source_icc=source, target_icc=target)
+        assert (ours.dtype, theirs.dtype) == (np.uint16, np.uint8)
+        assert np.abs(ours / 257 - theirs).max() <= 2  # theirs is rounded on its way
+        assert np.abs(ours / 257 - theirs).mean() < 0.3
+
+
+def test_there_and_back_in_sixteen_bits_is_nearly_exact() -> None:
+    icc = rgb_profile("prophoto")  # holds all of sRGB
+    values = RANDOM.integers(0, 65536, (50, 50, 3), np.uint16)
+    wide = convert_profile(values, source_icc=None, target_icc=icc)
+    back = convert_profile(wide, source_icc=icc, target_icc=None).astype(int)
+    bright = values.min(axis=2) > 3000  # near black sRGB's straight part makes one step of ProPhoto several
+    assert np.abs(back - values)[bright].max() <= 40
+
+
+def test_damaged_and_unusual_profiles_have_no_shaper() -> None:
+    icc = rgb_profile("adobe")
+    assert shaper(icc) is not None
+    assert shaper(icc[:200]) is None
+    assert shaper(icc[:20] + b"Lab " + icc[24:]) is None
+    assert shaper(cmyk_profile()) is None
+    assert shaper(b"") is None
+
+
+def test_strip_leaves_srgb_without_a_profile() -> None:
+    values = RANDOM.integers(0, 256, (20, 30, 3), np.uint8)
+    icc = rgb_profile("p3")
+    whole = opaque(encoded(Image.fromarray(values), "PNG", icc_profile=icc, dpi=(300, 300)))
+    with Image.open(io.BytesIO(whole.to_bytes("png", keep="none"))) as image:
+        assert not image.info
+        expected = convert_profile(values, source_icc=icc, target_icc=None)
+        np.testing.assert_array_equal(np.asarray(image), expected)
+    deep = opaque(encoded(Image.fromarray(values), "PNG", icc_profile=icc))
+    sixteen = Cutout(deep.pixels.astype(np.uint16) * 257, icc=icc)
+    data = sixteen.to_bytes("png", keep="none")
+    written = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert written.dtype == np.uint16
+    assert np.abs(written[..., ::-1] / 257 - expected).max() <= 1.5
+
+
+def test_profile_of_srgb_itself_changes_nothing() -> None:
+    values = RANDOM.integers(0, 65536, (20, 20, 3), np.uint16)
+    assert np.abs(convert_profile(values, source_icc=SRGB, target_icc=None).astype(int) - values).max() <= 1
