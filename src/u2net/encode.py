@@ -13,7 +13,7 @@ from PIL import Image
 from u2net.atomic import atomic_file
 from u2net.colour import to_depth
 from u2net.errors import BadInput, CannotWrite
-from u2net.metadata import with_resolution
+from u2net.exif import with_resolution
 from u2net.png import Compress, encode_png
 from u2net.tiff import encode_tiff
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile
 
-from u2net import metadata, png, tiff
+from u2net import exif, metadata, png, tiff
 from u2net.colour import grey_table, profile_space, srgb_transform, to_depth
 from u2net.damage import DAMAGE
 from u2net.errors import BadInput, PictureTooLarge, UnreadablePicture
@@ -29,6 +29,7 @@ Source: TypeAlias = (
 MAX_PIXELS = 200_000_000
 MAX_BYTES = 500_000_000
 _BAND_PIXELS = 1 << 20
+_TURNED = (5, 6, 7, 8)
 _BITS_PER_SAMPLE = 258
 _CONVERTED = {("L", "GRAY"), ("CMYK", "CMYK"), ("LAB", "Lab")}
 
@@ -50,12 +51,11 @@ class _Decoded:
     pixels: Pixels
     alpha: Pixels | None
     icc: bytes | None
-    exif: Image.Exif
+    exif: bytes | None
     xmp: Any
     dpi: tuple[float, float] | None
     orientation: int
     turned: bool
-    from_tiff: bool
 
 
 def read(source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> Picture:
@@ -128,6 +128,8 @@ def _decode(stream: BinaryIO, size_bytes: int, name: str, max_pixels: int, max_b
             decoded = _from_pillow(image, name, max_pixels)
             clear = image.info.get("transparency")
         # Pillow's own copy of the pixels is gone by now.
+        if is_tiff(prefix):
+            decoded = replace(decoded, exif=metadata.exif_of_tiff(stream))
         if png.is_sixteen_bit(prefix):
             decoded = _with_all_bits(decoded, stream, clear)
         return _upright(decoded)
@@ -145,21 +147,20 @@ def _damaged(error: BaseException, name: str) -> BadInput:
 def _from_pillow(image: Image.Image, name: str, max_pixels: int) -> _Decoded:
     width, height = image.size
     _check_size(height, width, name, max_pixels)
-    turned = image.getexif().get(metadata.ORIENTATION, 1) in (5, 6, 7, 8)
+    turned = image.getexif().get(exif.ORIENTATION, 1) in _TURNED
     if isinstance(image, ImageFile.ImageFile):
         image.load()
-    exif = image.getexif()  # asked again: of TIFF, and only of TIFF, Pillow's load has applied the orientation
+    tags = image.getexif()  # asked again: of TIFF, and only of TIFF, Pillow's load has applied the orientation
     pixels, alpha, icc = _planes(image, name)
     return _Decoded(
         pixels,
         alpha,
         icc,
-        exif,
+        metadata.exif_of_image(image),
         image.info.get("xmp"),
-        metadata.dpi_of(exif, image.info.get("dpi")),
-        orientation=exif.get(metadata.ORIENTATION, 1),
+        metadata.dpi_of(tags, image.info.get("dpi")),
+        orientation=tags.get(exif.ORIENTATION, 1),
         turned=turned,
-        from_tiff=image.format == "TIFF",
     )
 
 
@@ -178,12 +179,12 @@ def _with_all_bits(decoded: _Decoded, stream: BinaryIO, clear: Any) -> _Decoded:
 def _from_deep_tiff(stream: BinaryIO, header: tiff.DeepHeader, name: str, max_pixels: int) -> _Decoded:
     _check_size(*header.size, name, max_pixels)
     colours, alpha = tiff.decode_deep(stream, header, name)
-    exif = tiff.exif_of(stream)
-    icc, xmp = tiff.icc_and_xmp(exif)
+    tags = tiff.tags_of(stream)
+    icc, xmp = tiff.icc_and_xmp(tags)
     pixels, icc = _in_rgb(colours, icc)
-    orientation = exif.get(metadata.ORIENTATION, 1)
-    turned = orientation in (5, 6, 7, 8)
-    return _Decoded(pixels, alpha, icc, exif, xmp, metadata.dpi_of(exif), orientation, turned, from_tiff=True)
+    orientation = tags.get(exif.ORIENTATION, 1)
+    block = metadata.exif_of_tiff(stream)
+    return _Decoded(pixels, alpha, icc, block, xmp, metadata.dpi_of(tags), orientation, orientation in _TURNED)
 
 
 def _upright(decoded: _Decoded) -> Picture:
@@ -193,8 +194,8 @@ def _upright(decoded: _Decoded) -> Picture:
         pixels, alpha = turn(pixels), None if alpha is None else turn(alpha)
     if dpi and decoded.turned:
         dpi = dpi[::-1]
-    exif = metadata.exif_bytes(decoded.exif, turned=decoded.turned, from_tiff=decoded.from_tiff)
-    return Picture(pixels, alpha, decoded.icc, dpi, exif, metadata.xmp_bytes(decoded.xmp))
+    block = exif.cleaned(decoded.exif, turned=decoded.turned) if decoded.exif else None
+    return Picture(pixels, alpha, decoded.icc, dpi, block, metadata.xmp_bytes(decoded.xmp))
 
 
 def _check_size(height: int, width: int, name: str, max_pixels: int) -> None:

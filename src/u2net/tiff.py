@@ -9,7 +9,7 @@ import io
 import logging
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import cv2
@@ -17,15 +17,16 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from u2net.damage import DAMAGE
 from u2net.errors import UnreadablePicture
-from u2net.metadata import EXIF_IFD, GPS_IFD, TIFF_LAYOUT
+from u2net.exif import EXIF_IFD, GPS_IFD, ORIENTATION, Block, DamagedExif, packed, pointer
+from u2net.metadata import TIFF_LAYOUT
 
 log = logging.getLogger("u2net")
 
 _ICC, _XMP = 34675, 700
+_BYTE = 1
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _UINT, _FLOAT = 1, 3
@@ -92,7 +93,7 @@ def decode_deep(
     return np.ascontiguousarray(colours), alpha
 
 
-def exif_of(stream: BinaryIO) -> Image.Exif:
+def tags_of(stream: BinaryIO) -> Image.Exif:
     """All tags of a TIFF file's first directory, those of the picture's layout too. Empty where they are damaged."""
     stream.seek(0)
     exif = Image.Exif()
@@ -116,7 +117,11 @@ def _opencv_knows(page: tifffile.TiffPage) -> bool:
 
 def _with_opencv(stream: BinaryIO, page: tifffile.TiffPage) -> NDArray[Any]:
     stream.seek(0)
-    decoded = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    data = bytearray(stream.read())
+    turned = page.tags.get(ORIENTATION)
+    if turned is not None:  # OpenCV would apply it; it is ours to apply, and to alpha and profile alike
+        struct.pack_into(page.parent.byteorder + "H", data, turned.valueoffset, 1)
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.dtype != page.dtype:
         raise ValueError("its pixels cannot be decoded")
     if decoded.ndim == 3:
@@ -180,13 +185,7 @@ def encode_tiff(
 ) -> bytes:
     """The bytes of a TIFF file, deflated. pixels as for `png.encode_png`; alpha is stored straight."""
     colour = pixels.ndim == 3
-    block = Image.Exif()
-    if exif:
-        block.load(exif)
-    tags: list[tuple[int, int, int, Any, bool]] = [(_XMP, 1, len(xmp), xmp, True)] if xmp else []
-    tags += _plain_tags(block)
-    pointers = [tag for tag in (EXIF_IFD, GPS_IFD) if block.get_ifd(tag)]
-    tags += [(tag, 4, 1, 0, True) for tag in pointers]
+    block = _block_of(exif)
     buffer = io.BytesIO()
     tifffile.imwrite(
         buffer,
@@ -200,57 +199,44 @@ def encode_tiff(
         resolutionunit="INCH" if dpi else None,
         metadata=None,
         software=False,
-        byteorder="<",
-        extratags=tags,
+        byteorder=block.order if block else "<",
+        extratags=[(_XMP, _BYTE, len(xmp), xmp, True)] if xmp else [],
     )
-    for tag in pointers:
-        _append_directory(buffer, tag, block.get_ifd(tag))
+    if block:
+        _add_exif(buffer, block)
     return buffer.getvalue()
 
 
-# Written by tifffile from its own arguments.
-_OWN_TAGS = frozenset({282, 283})
-_TYPES_AS_THEY_ARE = {1, 2, 3, 4, 6, 7, 8, 9}
-_RATIONALS = {5: 2**32 - 1, 10: 2**31 - 1}
+def _block_of(exif: bytes | None) -> Block | None:
+    try:
+        return Block(exif.removeprefix(b"Exif\0\0")) if exif else None
+    except DamagedExif:
+        return None
 
 
-def _plain_tags(exif: Image.Exif) -> list[tuple[int, int, int, Any, bool]]:
-    """EXIF's main directory as tifffile takes it: (tag, type, count, value, once)."""
-    directory = ImageFileDirectory_v2()
-    found = []
-    for tag, value in exif.items():
-        if tag in TIFF_LAYOUT or tag in _OWN_TAGS or tag in (EXIF_IFD, GPS_IFD):
-            continue
-        directory[tag] = value
-        if isinstance(directory.get(tag), dict):
-            continue  # a directory of its own, such as interoperability
-        kind, stored = directory.tagtype[tag], directory[tag]
-        if kind in _TYPES_AS_THEY_ARE:
-            text = isinstance(stored, (str, bytes))
-            found.append(
-                (tag, kind, 0 if kind == 2 else len(stored) if text or isinstance(stored, tuple) else 1, stored, True)
-            )
-        elif kind in _RATIONALS:
-            values = stored if isinstance(stored, tuple) else (stored,)
-            pairs = [part for value in values for part in value.limit_rational(_RATIONALS[kind])]
-            found.append((tag, kind, len(values), tuple(pairs), True))
-    return found
+def _add_exif(buffer: io.BytesIO, block: Block) -> None:
+    """Write an EXIF block's directories at a TIFF file's end, its main directory merged with the file's own."""
+    try:
+        entries, _ = block.directory()
+    except DamagedExif:
+        return
+    file = Block(buffer.getvalue())
+    merged, _ = file.directory()
+    below = {tag: block.below(entries, tag) for tag in (EXIF_IFD, GPS_IFD)}
+    for tag, entry in entries.items():
+        if tag not in TIFF_LAYOUT and tag not in merged and tag not in below:
+            merged[tag] = replace(entry, at=0)
+    for tag, directory in below.items():
+        if directory:
+            at = _even_end(buffer)
+            buffer.write(packed(directory, at, block.order))
+            merged[tag] = pointer(tag, at, block.order)
+    at = _even_end(buffer)
+    buffer.write(packed(merged, at, block.order, in_place=True))
+    buffer.seek(4)
+    buffer.write(struct.pack(block.order + "I", at))
 
 
-def _append_directory(buffer: io.BytesIO, tag: int, values: dict[int, Any]) -> None:
-    """Write a directory at the file's end, where the main directory's entry `tag` then points."""
-    data = buffer.getbuffer()
-    main = struct.unpack_from("<I", data, 4)[0]
-    count = struct.unpack_from("<H", data, main)[0]
-    entry = next(
-        at for at in range(main + 2, main + 2 + 12 * count, 12) if struct.unpack_from("<H", data, at)[0] == tag
-    )
-    end = len(data) + len(data) % 2
-    struct.pack_into("<I", data, entry + 8, end)
-    data.release()
-    directory = ImageFileDirectory_v2(b"II*\0\0\0\0\0")
-    for key, value in values.items():
-        if not isinstance(value, dict):
-            directory[key] = value
-    buffer.seek(end)
-    buffer.write(directory.tobytes(end))
+def _even_end(buffer: io.BytesIO) -> int:
+    end = buffer.seek(0, io.SEEK_END)
+    return end + buffer.write(bytes(end % 2))
