@@ -110,7 +110,7 @@ def test_damaged_blocks_are_dropped_or_cut_never_an_error(length: int) -> None:
     for result in (exif.cleaned(block, turned=True), exif.without_gps(block), exif.with_resolution(block, (72, 72))):
         assert result is None or isinstance(result, bytes)
     data = encode(RGB, exif=block or None)
-    assert read(data).size == (20, 30)
+    assert sorted(read(data).size) == [20, 30]
 
 
 @pytest.mark.parametrize("file_format", ["png", "jpeg", "webp", "avif", "tiff"])

@@ -23,6 +23,14 @@ _XMP_ORIENTATION = re.compile(rb"""\s*tiff:Orientation=(["']).*?\1|<tiff:Orienta
 _XMP_GPS = re.compile(rb"""\s*exif:GPS\w*=(["']).*?\1|<exif:(GPS\w*)\b[^>]*(?:/>|>.*?</exif:\2>)""", re.DOTALL)
 
 
+def tags_of(image: Image.Image) -> Image.Exif:
+    """EXIF's main directory; empty where it is damaged: a picture with a damaged EXIF block is still a picture."""
+    try:
+        return image.getexif()
+    except DAMAGE:
+        return Image.Exif()
+
+
 def dpi_of(tags: Image.Exif, given: Any = None) -> tuple[float, float] | None:
     """(x, y) in dots per inch: `given`, the file format's own field, or else what EXIF or TIFF tags say."""
     scale = 1.0
@@ -55,12 +63,12 @@ def exif_of_image(image: Image.Image) -> bytes | None:
         return block
     tags = Image.Exif()
     try:
-        tags.load(image.getexif().tobytes())
+        tags.load(tags_of(image).tobytes())
         for tag in TIFF_LAYOUT.intersection(tags):
             del tags[tag]
         return tags.tobytes() if len(tags) else None
     except DAMAGE:
-        return None  # a picture with a damaged EXIF block is still a picture
+        return None
 
 
 def xmp_bytes(value: Any) -> bytes | None:

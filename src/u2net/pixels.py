@@ -147,10 +147,10 @@ def _damaged(error: BaseException, name: str) -> BadInput:
 def _from_pillow(image: Image.Image, name: str, max_pixels: int) -> _Decoded:
     width, height = image.size
     _check_size(height, width, name, max_pixels)
-    turned = image.getexif().get(exif.ORIENTATION, 1) in _TURNED
+    turned = metadata.tags_of(image).get(exif.ORIENTATION, 1) in _TURNED
     if isinstance(image, ImageFile.ImageFile):
         image.load()
-    tags = image.getexif()  # asked again: of TIFF, and only of TIFF, Pillow's load has applied the orientation
+    tags = metadata.tags_of(image)  # asked again: of TIFF, and only of TIFF, Pillow's load has applied the orientation
     pixels, alpha, icc = _planes(image, name)
     return _Decoded(
         pixels,

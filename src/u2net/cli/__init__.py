@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -50,8 +51,10 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; u2net's own errors become one message on stderr and their exit code."""
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it finds wrong with a picture, we say in one sentence
+    # What the readers find wrong with a picture we say in one sentence.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module="PIL")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("u2net: %(message)s"))
     logging.getLogger("u2net").addHandler(handler)
