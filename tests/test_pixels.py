@@ -178,9 +178,19 @@ def test_decompression_bomb_is_refused_before_it_is_decoded() -> None:
         read(encoded(Image.new("1", (20_000, 20_000))))
 
 
-def test_large_picture_below_our_limit_is_read_though_pillow_would_refuse() -> None:
+def test_large_picture_below_a_raised_limit_is_read_though_pillow_would_refuse() -> None:
     data = encoded(Image.new("1", (14_000, 14_000)))
-    assert read(data).size == (14_000, 14_000)
+    with pytest.raises(PictureTooLarge, match="196 megapixels"):
+        read(data)
+    assert read(data, max_pixels=200_000_000).size == (14_000, 14_000)
+
+
+@pytest.mark.parametrize(("file_format", "weight"), [("WEBP", 2), ("JPEG2000", 3), ("PNG", 1)])
+def test_formats_that_take_more_memory_have_a_lower_limit(file_format: str, weight: int) -> None:
+    data = encoded(Image.new("RGB", (100, 100)), file_format)
+    assert read(data, max_pixels=10_000 * weight).size == (100, 100)
+    with pytest.raises(PictureTooLarge):
+        read(data, max_pixels=10_000 * weight - 1)
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"])

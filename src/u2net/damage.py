@@ -1,10 +1,11 @@
-"""What the readers of Pillow and tifffile raise on damaged files."""
+"""What the readers of Pillow, OpenCV and tifffile raise on damaged files."""
 
 from __future__ import annotations
 
 import struct
 import zlib
 
+import cv2
 from PIL import Image
 
 # OSError covers truncation and UnidentifiedImageError; AssertionError is some plug-ins' way to check a header.
@@ -22,5 +23,6 @@ DAMAGE = (
     RuntimeError,
     struct.error,
     zlib.error,
+    cv2.error,
     Image.DecompressionBombError,
 )

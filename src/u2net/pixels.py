@@ -26,10 +26,15 @@ Source: TypeAlias = (
     str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any] | Picture
 )
 
-MAX_PIXELS = 200_000_000
+# Of 8-bit RGBA; what takes more memory while it is decoded counts for more. So no file, whatever it says of itself,
+# makes this module take more than 1.5 GB.
+MAX_PIXELS = 160_000_000
 MAX_BYTES = 500_000_000
+_NONE = np.empty((0, 0, 3), np.uint8)
 _BAND_PIXELS = 1 << 20
 _TURNED = (5, 6, 7, 8)
+# Bytes a pixel that the libraries behind these readers take, beside those of the picture itself.
+_DECODER_BYTES = {"WEBP": 8, "AVIF": 8, "HEIF": 8, "JPEG2000": 12}
 _BITS_PER_SAMPLE = 258
 _CONVERTED = {("L", "GRAY"), ("CMYK", "CMYK"), ("LAB", "Lab")}
 
@@ -131,6 +136,9 @@ def _decode(stream: BinaryIO, size_bytes: int, name: str, max_pixels: int, max_b
         if is_tiff(prefix):
             decoded = replace(decoded, exif=metadata.exif_of_tiff(stream))
         if png.is_sixteen_bit(prefix):
+            height, width = decoded.pixels.shape[:2]
+            _check_size(height, width, name, max_pixels, 6 if decoded.alpha is None else 8)
+            decoded = replace(decoded, pixels=_NONE, alpha=None)  # frees them
             decoded = _with_all_bits(decoded, stream, clear)
         return _upright(decoded)
     except DAMAGE as error:
@@ -146,10 +154,11 @@ def _damaged(error: BaseException, name: str) -> BadInput:
 
 def _from_pillow(image: Image.Image, name: str, max_pixels: int) -> _Decoded:
     width, height = image.size
-    _check_size(height, width, name, max_pixels)
+    _check_size(height, width, name, max_pixels, _DECODER_BYTES.get(image.format or "", 4))
     turned = metadata.tags_of(image).get(exif.ORIENTATION, 1) in _TURNED
     if isinstance(image, ImageFile.ImageFile):
         image.load()
+        _check_size(image.height, image.width, name, max_pixels)  # some headers are only right by now
     tags = metadata.tags_of(image)  # asked again: of TIFF, and only of TIFF, Pillow's load has applied the orientation
     pixels, alpha, icc = _planes(image, name)
     return _Decoded(
@@ -177,7 +186,7 @@ def _with_all_bits(decoded: _Decoded, stream: BinaryIO, clear: Any) -> _Decoded:
 
 
 def _from_deep_tiff(stream: BinaryIO, header: tiff.DeepHeader, name: str, max_pixels: int) -> _Decoded:
-    _check_size(*header.size, name, max_pixels)
+    _check_size(*header.size, name, max_pixels, header.pixel_bytes)
     colours, alpha = tiff.decode_deep(stream, header, name)
     tags = tiff.tags_of(stream)
     icc, xmp = tiff.icc_and_xmp(tags)
@@ -198,12 +207,14 @@ def _upright(decoded: _Decoded) -> Picture:
     return Picture(pixels, alpha, decoded.icc, dpi, block, metadata.xmp_bytes(decoded.xmp))
 
 
-def _check_size(height: int, width: int, name: str, max_pixels: int) -> None:
+def _check_size(height: int, width: int, name: str, max_pixels: int, pixel_bytes: int = 4) -> None:
     if height < 1 or width < 1:
         raise UnreadablePicture(f"{name}: has no pixels ({width} x {height})")
-    if height * width > max_pixels:
+    weight = max(1, pixel_bytes / 4)
+    if height * width * weight > max_pixels:
+        counted = f", each counted {weight:g} times for its depth or format" if weight > 1 else ""
         raise PictureTooLarge(
-            f"{name}: {width} x {height} is {height * width / 1e6:.0f} megapixels, over the limit of "
+            f"{name}: {width} x {height} is {height * width / 1e6:.0f} megapixels{counted}, over the limit of "
             f"{max_pixels / 1e6:g}; raise max_pixels (--max-megapixels) if you trust it"
         )
 

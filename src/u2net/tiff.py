@@ -42,6 +42,11 @@ class DeepHeader:
     grey: bool
     alpha: bool
 
+    @property
+    def pixel_bytes(self) -> int:
+        """Of the decoded picture: grey becomes RGB."""
+        return int(self.page.dtype.itemsize) * (3 + self.alpha)
+
 
 def open_deep(stream: BinaryIO, name: str) -> DeepHeader | None:
     """Look at a TIFF file; None where Pillow is to read it (8 bits, CMYK, LAB, damaged headers).
@@ -83,6 +88,8 @@ def decode_deep(
         raise ValueError("its pixels cannot be decoded")
     if samples.dtype.kind == "f":
         samples = _from_float(samples, name)
+    if _opencv_knows(page) and samples.ndim == 3:
+        cv2.cvtColor(samples, cv2.COLOR_BGRA2RGBA if samples.shape[2] == 4 else cv2.COLOR_BGR2RGB, dst=samples)
     samples = samples.reshape(*header.size, -1)
     colours = samples[..., 0] if header.grey else np.ascontiguousarray(samples[..., :3])
     if page.photometric == _MIN_IS_WHITE:
@@ -116,6 +123,7 @@ def _opencv_knows(page: tifffile.TiffPage) -> bool:
 
 
 def _with_opencv(stream: BinaryIO, page: tifffile.TiffPage) -> NDArray[Any]:
+    """(H, W), (H, W, 3) BGR or (H, W, 4) BGRA."""
     stream.seek(0)
     data = bytearray(stream.read())
     turned = page.tags.get(ORIENTATION)
@@ -124,8 +132,6 @@ def _with_opencv(stream: BinaryIO, page: tifffile.TiffPage) -> NDArray[Any]:
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.dtype != page.dtype:
         raise ValueError("its pixels cannot be decoded")
-    if decoded.ndim == 3:
-        decoded = decoded[..., [2, 1, 0, 3][: decoded.shape[2]]]
     samples: NDArray[Any] = decoded
     return samples
 
@@ -154,24 +160,29 @@ def _refuse_bomb(page: tifffile.TiffPage, expected: int) -> None:
 
 
 def _from_float(samples: NDArray[Any], name: str) -> NDArray[np.uint16]:
-    low, high = float(np.nanmin(samples)), float(np.nanmax(samples))
+    low, high = float(np.fmin.reduce(samples, axis=None)), float(np.fmax.reduce(samples, axis=None))
     broken = not np.isfinite(samples.sum(dtype=np.float64))
     if broken or low < 0 or high > 1:
         also = ", and values that are no numbers" if broken else ""
         log.warning(
             "%s: its samples go from %g to %g%s; 0 is black, 1 is white, the rest is clipped", name, low, high, also
         )
-    whole = np.nan_to_num(samples.astype(np.float32, copy=False), nan=0.0, posinf=1.0, neginf=0.0)
-    scaled: NDArray[np.uint16] = np.rint(np.clip(whole, 0, 1) * np.float32(65535)).astype(np.uint16)
+    scaled = np.empty(samples.shape, np.uint16)
+    for top in range(0, samples.shape[0], 64):  # a band at a time: each step makes a copy
+        band = np.nan_to_num(samples[top : top + 64].astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0)
+        scaled[top : top + 64] = np.rint(np.clip(band, 0, 1) * np.float32(65535))
     return scaled
 
 
 def _divided(colours: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """Straight colours of colours that were multiplied by alpha."""
-    opacity = np.maximum(alpha, 1).astype(np.float32) / np.float32(65535)
-    if colours.ndim == 3:
-        opacity = opacity[..., None]
-    straight: NDArray[np.uint16] = np.rint(np.minimum(colours / opacity, 65535)).astype(np.uint16)
+    straight = np.empty_like(colours)
+    for top in range(0, alpha.shape[0], 64):
+        opacity = np.maximum(alpha[top : top + 64], 1) / np.float32(65535)
+        band = colours[top : top + 64]
+        straight[top : top + 64] = np.rint(
+            np.minimum(band / (opacity[..., None] if band.ndim == 3 else opacity), 65535)
+        )
     return straight
 
 

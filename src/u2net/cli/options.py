@@ -43,7 +43,7 @@ _INPUT_OPTIONS = [
         "-o", "--output", metavar="DIR|FILE", help="A folder, or for one picture a file; - is standard output."
     ),
     click.option("--fail-if-empty", is_flag=True, help="Write nothing and exit with 3 where no object is found."),
-    click.option("--max-megapixels", type=float, default=200, show_default=True, help="Refuse larger pictures."),
+    click.option("--max-megapixels", type=float, default=160, show_default=True, help="Refuse larger pictures."),
     click.option("--max-megabytes", type=float, default=500, show_default=True, help="Refuse larger files."),
     click.option("--json", "as_json", is_flag=True, help="One line of JSON a picture on standard output."),
     click.option("--quiet", is_flag=True, help="Print nothing but errors."),
