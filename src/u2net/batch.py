@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
+import sys
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +48,9 @@ def plan(inputs: Sequence[str], output: str | None, *, tag: str, suffix: str) ->
     Raises BadInput before anything is written: nothing found, two inputs with one result, a result that would
     replace an input.
     """
-    many = len(inputs) > 1 or any(Path(text).is_dir() or _is_pattern(text) for text in inputs)
+    if "" in inputs or output == "":
+        raise BadInput("an empty name stands for nothing: is a variable of the shell unset?")
+    many = len(inputs) > 1 or any(os.path.isdir(text) or _is_pattern(text) for text in inputs)
     if "-" in inputs and many:
         raise BadInput("standard input (-) is one picture; it cannot be mixed with other inputs")
     if output == "-" and many:
@@ -56,7 +61,7 @@ def plan(inputs: Sequence[str], output: str | None, *, tag: str, suffix: str) ->
         return [_single(inputs[0], output, tag, suffix)]
 
     folder = None if output is None else Path(output)
-    if folder and (folder.is_file() or (format_of(folder) and not folder.is_dir())):
+    if folder and (os.path.isfile(folder) or (format_of(folder) and not os.path.isdir(folder))):
         raise BadInput(f"-o {folder}: several pictures need a folder, not a file")
     found: dict[tuple[str, str], Job] = {}
     for item in (item for text in inputs for item in _expand(text, folder) if not _is_result(item.path)):
@@ -78,8 +83,9 @@ def _single(text: str, output: str | None, tag: str, suffix: str) -> Job:
         assert source is not None
         return Job(source, _beside(source, tag, suffix))
     target = Path(output)
-    if target.is_dir() or (format_of(target) is None and target.suffix != suffix):
-        if not target.is_dir() and target.suffix.lower() in SUFFIXES:
+    is_folder = os.path.isdir(target)
+    if is_folder or (format_of(target) is None and target.suffix != suffix):
+        if not is_folder and target.suffix.lower() in SUFFIXES:
             raise BadInput(f"-o {target}: that format is not written; use .png, .webp, .avif, .jpg or .tif")
         target = target / ((source.stem if source else "stdin") + suffix)
     elif format_of(target) != format_of("x" + suffix):
@@ -94,7 +100,7 @@ def _beside(path: Path, tag: str, suffix: str) -> Path:
 
 
 def _is_pattern(text: str) -> bool:
-    return glob.has_magic(text) and not Path(text).exists()
+    return glob.has_magic(text) and not os.path.lexists(text)
 
 
 def _expand(text: str, output: Path | None) -> list[_Input]:
@@ -104,7 +110,7 @@ def _expand(text: str, output: Path | None) -> list[_Input]:
             raise BadInput(f"{text}: no picture matches")
         return [_Input(path, Path(path.name)) for path in matches]
     path = Path(text)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return [_Input(path, Path(path.name))]
     below = [_Input(found, found.relative_to(path)) for found in _walk(path, output)]
     if not below:
@@ -114,7 +120,7 @@ def _expand(text: str, output: Path | None) -> list[_Input]:
 
 def _walk(folder: Path, output: Path | None) -> list[Path]:
     """The pictures below a folder, in name order, without hidden files, results, and the output folder."""
-    own = output.resolve() if output else None
+    own = _key(output) if output else None
 
     def refuse(error: OSError) -> None:
         raise UnreadablePicture(f"{error.filename}: the folder cannot be read: {error.strerror}") from error
@@ -122,13 +128,21 @@ def _walk(folder: Path, output: Path | None) -> list[Path]:
     found = []
     for where, folders, files in os.walk(folder, onerror=refuse):
         here = Path(where)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() != own)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and _key(here / name) != own)
         found += [here / name for name in sorted(files) if _is_picture(here / name)]
     return found
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    """Whether to take a file of a folder: a link that leads nowhere, a pipe and a socket are none."""
+    if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+        return False
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except PermissionError:
+        return True  # reading it will say so
+    except OSError:
+        return False
 
 
 def _is_result(path: Path) -> bool:
@@ -153,4 +167,9 @@ def _refuse_collisions(jobs: Sequence[Job]) -> None:
 
 
 def _key(path: Path) -> str:
-    return os.path.normcase(path.resolve())
+    """What is the same for two names of one file, whether it is there yet or not.
+
+    Windows and macOS do not tell `A.png` from `a.png`; macOS does not tell a composed from a decomposed `é` either.
+    """
+    name = os.path.normcase(os.path.realpath(path))
+    return unicodedata.normalize("NFC", name).casefold() if sys.platform == "darwin" else name

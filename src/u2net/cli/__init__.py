@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
+import io
 import logging
 import os
 import sys
@@ -58,13 +60,18 @@ def main() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("u2net: %(message)s"))
     logging.getLogger("u2net").addHandler(handler)
+    _print_every_name()
     try:
-        result: Any = cli(standalone_mode=False)
+        # Patterns are ours to expand: click's own way on Windows would take `a[1].jpg` for `a1.jpg`.
+        result: Any = cli(standalone_mode=False, windows_expand_args=False)
     except U2NetError as error:
         click.echo(f"u2net: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
+        for name in sys.argv[1:]:
+            if name.startswith("-") and os.path.isfile(name):
+                click.echo(f"u2net: {name} is a file here; to mean it, write ./{name}", err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("u2net: stopped", err=True)
@@ -72,3 +79,21 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(1)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _print_every_name() -> None:
+    """Let no file name stop the printing: bytes that are no text come out as they are, what else the encoding lacks
+    as \\u65e5. An ASCII terminal or pipe (LC_ALL=C) gets UTF-8, which is what file names are nearly everywhere.
+    """
+    codecs.register_error("u2net", _as_it_is)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            ascii_only = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding="utf-8" if ascii_only else None, errors="u2net")
+
+
+def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeEncodeError:
+        return codecs.lookup_error("backslashreplace")(error)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -46,8 +48,10 @@ def run(jobs: Sequence[Job], work: Work, given: InputOptions) -> int:
                 tell(f"u2net: {_named(job, error)}")
             done = "error" not in report and job.target is not None and not given.quiet
             if line := json.dumps(report) if given.as_json else str(job.target) if done else "":
-                # Both on one terminal: the line goes above the bar, not into it.
-                (tell if sys.stdout.isatty() and sys.stderr.isatty() else click.echo)(line)
+                if sys.stdout.isatty() and sys.stderr.isatty():
+                    tell(line)  # both on one terminal: above the bar, not into it
+                else:
+                    click.echo(line, color=True)  # a name as it is, even with a terminal's control codes in it
             advance()
     if not failures:
         return 0
@@ -61,6 +65,8 @@ def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) 
     start = time.perf_counter()
     limits = {"max_pixels": int(given.max_megapixels * 1e6), "max_bytes": int(given.max_megabytes * 1e6)}
     picture = read(sys.stdin.buffer if job.source is None else job.source, **limits)
+    if job.target is not None:
+        _check_target(job.target, beside=job.source is not None and given.output is None)
     decoded = time.perf_counter()
     encode, report = work(picture)
     size = list(picture.size)
@@ -87,6 +93,23 @@ def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) 
         **report,
         "times_s": {name: round(value, 4) for name, value in times.items()},
     }
+
+
+def _check_target(target: Path, *, beside: bool) -> None:
+    """Say before the work, not after it, that a result cannot be written: its name is too long, its folder read-only.
+
+    beside: whether it would lie beside its input because there was no -o. Raises CannotWrite.
+    """
+    try:
+        os.lstat(target)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            advice = "give another name or folder with -o" if beside else "rename the input, or give -o another name"
+            raise CannotWrite(f"{target}: cannot be written: the name is too long; {advice}") from error
+    folder = next((parent for parent in target.parents if os.path.isdir(parent)), None)
+    if folder and not os.access(folder, os.W_OK | os.X_OK):
+        advice = "give a folder with -o" if beside else "give another folder with -o"
+        raise CannotWrite(f"{target}: cannot be written: the folder {folder} is read-only to you; {advice}")
 
 
 def _make_folder(folder: Path) -> None:
