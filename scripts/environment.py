@@ -1,9 +1,10 @@
-"""The virtual environment that scripts/demo, scripts/test and scripts/lint run in. Standard library only."""
+"""The virtual environments that the scripts run in. Standard library only."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -12,22 +13,37 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MINIMUM = (3, 10)
+TEST_GROUPS = ["test"]
+TEST_EXTRAS = ["onnxruntime"]
+QUICK = "not torch and not slow"
+"""pytest's selection where nothing says --all."""
 
 
-def prepare(*, groups: Sequence[str] = (), extras: Sequence[str] = (), packages: Sequence[str] = ()) -> Path:
+def prepare(
+    *,
+    groups: Sequence[str] = (),
+    extras: Sequence[str] = (),
+    packages: Sequence[str] = (),
+    name: str = ".venv",
+    interpreter: Path | None = None,
+) -> Path:
     """Make `.venv` where it is missing, install u2net from this checkout into it, and return its interpreter.
 
     groups, extras: of pyproject.toml. packages: by name; constraints.txt says which version.
+    name, interpreter: of another environment, and the Python that it is made with.
     What was installed is remembered, so that a second run starts at once.
     """
     if sys.version_info < MINIMUM:
         sys.exit(f"u2net needs Python {MINIMUM[0]}.{MINIMUM[1]} or newer; this is {sys.version.split()[0]}")
-    folder = ROOT / ".venv"
+    folder = ROOT / name
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists():
         print(f"making {folder}", flush=True)
         try:
-            venv.create(folder, with_pip=True, clear=folder.exists())
+            if interpreter:
+                subprocess.run([str(interpreter), "-m", "venv", "--clear", str(folder)], check=True)
+            else:
+                venv.create(folder, with_pip=True, clear=folder.exists())
         except (OSError, subprocess.CalledProcessError) as error:
             sys.exit(f"cannot make {folder}: {error}\nOn Debian and Ubuntu: apt install python3-venv")
     wanted = [*_group_requirements(groups), *packages]
@@ -45,7 +61,7 @@ def prepare(*, groups: Sequence[str] = (), extras: Sequence[str] = (), packages:
 
 
 def run(python: Path, *arguments: str) -> int:
-    """Run the environment's interpreter in the project's folder and return its exit code."""
+    """Run the environment's interpreter, or another of its programs, in the project's folder; return its exit code."""
     return subprocess.run([str(python), *arguments], cwd=ROOT, check=False).returncode
 
 
@@ -59,4 +75,4 @@ def _group_requirements(groups: Sequence[str]) -> list[str]:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     section = text.split("[dependency-groups]")[1].split("\n[")[0]
     lines = dict(line.split(" = ", 1) for line in section.strip().splitlines())
-    return [item.strip(' "') for group in groups for item in lines[group].strip("[]").split(",")]
+    return [item for group in groups for item in re.findall(r'"([^"]+)"', lines[group])]

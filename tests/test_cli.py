@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from PIL import Image
 
 from u2net.cli import cli, main
 from u2net.session import Session
+from u2net.weights import cache_dir
 
 
 @pytest.fixture
@@ -191,6 +193,17 @@ def test_models_list_and_pull_say_where_the_files_lie(small: Session) -> None:
 def test_help_has_an_example_for_every_command() -> None:
     for arguments in ([], ["remove"], ["saliency"], ["models", "list"], ["models", "pull"]):
         assert "Example" in u2net(*arguments, "--help").output
+
+
+def test_nothing_is_told_to_anybody_and_the_home_folder_stays_as_it_is(folder: Path, small: Session) -> None:
+    home = folder / "home"
+    home.mkdir()
+    keep = {**os.environ, "U2NET_CACHE": str(cache_dir()), "HOME": str(home), "USERPROFILE": str(home), "CI": "false"}
+    command = [sys.executable, "-X", "importtime", "-m", "u2net", "remove", "coffee.jpg", "-m", "u2netp"]
+    result = subprocess.run(command, env=keep, capture_output=True, text=True, check=True)
+    assert " openvino\n" in result.stderr
+    assert "openvino_telemetry." not in result.stderr
+    assert list(home.iterdir()) == []
 
 
 def test_module_runs_as_the_command_does() -> None:

@@ -61,6 +61,8 @@ def main() -> None:
     handler.setFormatter(logging.Formatter("u2net: %(message)s"))
     logging.getLogger("u2net").addHandler(handler)
     _print_every_name()
+    # With this package `import openvino` tells its maker, unasked, that it happened, and writes into the home folder.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         # Patterns are ours to expand: click's own way on Windows would take `a[1].jpg` for `a1.jpg`.
         result: Any = cli(standalone_mode=False, windows_expand_args=False)
