@@ -100,14 +100,15 @@ def test_name_is_taken_literally_and_printed_as_it_is(
     assert is_png(folder / cutout)
 
 
-def test_folder_of_all_these_names_is_done_and_mirrored(folder: Path, picture: bytes) -> None:
+def test_folder_of_such_names_is_done_and_mirrored(folder: Path, picture: bytes) -> None:
     (folder / "ü +\n[1]").mkdir()
-    for name in NAMES:
+    some = NAMES[::3]
+    for name in some:
         (folder / "ü +\n[1]" / name).write_bytes(picture)
     result = run(".", "-o", "../out", "--json")
     assert result.returncode == 0
     outputs = [Path(json.loads(line)["output"]) for line in result.stdout.splitlines()]
-    assert sorted(path.name for path in outputs) == sorted(name.replace(".jpg", ".png") for name in NAMES)
+    assert sorted(path.name for path in outputs) == sorted(name.replace(".jpg", ".png") for name in some)
     assert {path.parent for path in outputs} == {Path("../out/ü +\n[1]")}
     assert all(is_png(path) for path in outputs)
 
