@@ -104,5 +104,5 @@ def _open_heif(stream: BinaryIO, name: str) -> Image.Image:
     except ImportError as error:
         raise UnreadablePicture(f"{name}: is a HEIC picture; to read those run: pip install 'u2net[heif]'") from error
     stream.seek(0)
-    image: Image.Image = HeifImageFile(stream)  # type: ignore[no-untyped-call]
+    image: Image.Image = HeifImageFile(stream)
     return image
