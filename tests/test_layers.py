@@ -12,7 +12,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "u2net"
 LAYERS = [
     {"errors", "types", "atomic"},
-    {"damage", "exif", "shaper", "colour", "metadata", "readers", "png", "tiff", "pixels", "encode", "tensor"}
+    {"damage", "exif", "jpeg", "shaper", "colour", "metadata", "readers", "png", "tiff", "pixels", "encode", "tensor"}
     | {"composite", "region"},
     {"models", "weights", "session", "engines"},
     {"predict", "remove", "batch"},

@@ -38,14 +38,30 @@ def parse_colour(colour: str | Sequence[int]) -> Colour:
     return red, green, blue, numbers[3] if len(numbers) == 4 else 255
 
 
+@functools.lru_cache(maxsize=4)
 def profile_space(icc: bytes) -> str | None:
-    """The colour space an ICC profile is for: `RGB`, `GRAY`, `CMYK`, `Lab`; None where it cannot be read."""
+    """The colour space an ICC profile is for: `RGB`, `GRAY`, `CMYK`, `Lab`; None where it says nothing of colours.
+
+    What is given for `RGB` can be converted to sRGB.
+    """
     if not icc:
         return None
     try:
-        return ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.xcolor_space.strip()
+        space = ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.xcolor_space.strip()
     except (OSError, ImageCms.PyCMSError):
         return None
+    return None if space == "RGB" and srgb_transform(icc, "RGB") is None else space
+
+
+@functools.lru_cache(maxsize=4)
+def can_be_target(icc: bytes | None) -> bool:
+    """Whether colours can be converted to a profile; some of scanners and cameras only know the way from them."""
+    try:
+        srgb, target = (ImageCms.ImageCmsProfile(io.BytesIO(profile)) for profile in (_srgb_profile(), icc or b""))
+        ImageCms.buildTransform(srgb, target, "RGB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
+    except (OSError, ImageCms.PyCMSError):
+        return icc is None
+    return True
 
 
 def srgb_transform(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from u2net.colour import Colour, convert_profile, parse_colour, to_depth
+from u2net.colour import Colour, can_be_target, convert_profile, parse_colour, to_depth
 from u2net.encode import Format, encode, format_of, write_bytes
 from u2net.errors import BadInput
 from u2net.metadata import without_gps
@@ -79,11 +79,13 @@ class Cutout:
 
         background: a colour (`"white"`, `"#ff8800"`, `"#ff880080"`, `(255, 136, 0)`) or a picture, given as
         anything `read` takes; a string that names a file is a file. A picture is scaled to cover the cutout's size
-        and its middle is taken. Colours are converted to the cutout's own profile.
+        and its middle is taken. Colours are converted to the cutout's own profile;
+        where that knows no such way, all to sRGB.
         Raises BadInput for what is neither a colour nor a picture.
         """
-        behind = _fitted(parse_background(background), self.size, self.icc, self.pixels.dtype)
-        return replace(self, pixels=_over(self.pixels, behind))
+        front = self if can_be_target(self.icc) else replace(self, pixels=_in_srgb(self.pixels, self.icc), icc=None)
+        behind = _fitted(parse_background(background), front.size, front.icc, front.pixels.dtype)
+        return replace(front, pixels=_over(front.pixels, behind))
 
     def to_bytes(
         self,
@@ -103,7 +105,7 @@ class Cutout:
         Raises BadInput where the format cannot hold the picture.
         """
         flat = self.over("white") if format == "jpeg" else self
-        pixels, icc, dpi, exif, xmp = flat.pixels, self.icc, self.dpi, self.exif, self.xmp
+        pixels, icc, dpi, exif, xmp = flat.pixels, flat.icc, self.dpi, self.exif, self.xmp
         if pixels[..., 3].min() == np.iinfo(pixels.dtype).max:
             pixels = _colours(pixels)
         if keep == "private":

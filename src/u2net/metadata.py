@@ -19,8 +19,14 @@ TIFF_LAYOUT = frozenset(
     | {330, 332, *range(338, 344), 347, *range(512, 522), 529, 530, 531, 532, 700, 33723, 34377, 34675}
 )
 
-_XMP_ORIENTATION = re.compile(rb"""\s*tiff:Orientation=(["']).*?\1|<tiff:Orientation>.*?</tiff:Orientation>""")
-_XMP_GPS = re.compile(rb"""\s*exif:GPS\w*=(["']).*?\1|<exif:(GPS\w*)\b[^>]*(?:/>|>.*?</exif:\2>)""", re.DOTALL)
+# Nothing here looks beyond the next `<`, quotation mark or blank: whatever a file holds, time grows with its length only.
+_XMP_ORIENTATION = re.compile(
+    rb"""\s?tiff:Orientation=(?:"[^"<]*"|'[^'<]*')|<tiff:Orientation>[^<]*</tiff:Orientation>"""
+)
+_XMP_GPS = re.compile(
+    rb"""\s?exif:GPS\w*=(?:"[^"<]*"|'[^'<]*')|<exif:GPS\w*(?:\s[^<>]*)?(?:/>|>[^<]*</exif:GPS\w*\s*>)"""
+)
+_XMP_GPS_LEFT = re.compile(rb":GPS[A-Z]")
 
 
 def tags_of(image: Image.Image) -> Image.Exif:
@@ -81,8 +87,9 @@ def xmp_bytes(value: Any) -> bytes | None:
 
 
 def without_gps(exif_block: bytes | None, xmp: bytes | None) -> tuple[bytes | None, bytes | None]:
-    """EXIF and XMP without the place where the picture was taken. A block that cannot be read is left out whole."""
+    """EXIF and XMP without the place where the picture was taken. A block that is not understood is left out whole."""
+    placeless = None if xmp is None else _XMP_GPS.sub(b"", xmp)
     return (
         None if exif_block is None else exif.without_gps(exif_block),
-        None if xmp is None else _XMP_GPS.sub(b"", xmp),
+        None if placeless is None or _XMP_GPS_LEFT.search(placeless) else placeless,
     )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile
 
-from u2net import exif, metadata, png, tiff
+from u2net import exif, jpeg, metadata, png, tiff
 from u2net.colour import grey_table, profile_space, srgb_transform, to_depth
 from u2net.damage import DAMAGE
 from u2net.errors import BadInput, PictureTooLarge, UnreadablePicture
@@ -30,11 +30,13 @@ Source: TypeAlias = (
 # makes this module take more than 1.5 GB.
 MAX_PIXELS = 160_000_000
 MAX_BYTES = 500_000_000
-_NONE = np.empty((0, 0, 3), np.uint8)
 _BAND_PIXELS = 1 << 20
 _TURNED = (5, 6, 7, 8)
 # Bytes a pixel that the libraries behind these readers take, beside those of the picture itself.
 _DECODER_BYTES = {"WEBP": 8, "AVIF": 8, "HEIF": 8, "JPEG2000": 12}
+# An empty scan takes libjpeg-turbo .5 ms a megapixel, and a little even for one pixel: 3 s in all.
+_MAX_SCANNED = 5_000_000_000
+_SCAN_PIXELS = 10_000
 _BITS_PER_SAMPLE = 258
 _CONVERTED = {("L", "GRAY"), ("CMYK", "CMYK"), ("LAB", "Lab")}
 
@@ -126,20 +128,18 @@ def _decode(stream: BinaryIO, size_bytes: int, name: str, max_pixels: int, max_b
         raise PictureTooLarge(f"{name}: is larger than {max_bytes / 1e6:g} MB; raise max_bytes if you trust it")
     try:
         prefix = stream.read(PREFIX_BYTES)
+        if png.is_sixteen_bit(prefix):
+            return _upright(_from_deep_png(stream, prefix, name, max_pixels))
         deep = tiff.open_deep(stream, name) if is_tiff(prefix) else None
         if deep:
             return _upright(_from_deep_tiff(stream, deep, name, max_pixels))
+        cost = jpeg.cost_of(stream) if prefix.startswith(jpeg.SIGNATURE) else None
         with open_image(stream, prefix, name) as image:
+            if cost:
+                _check_cost(image, cost, name, max_pixels)
             decoded = _from_pillow(image, name, max_pixels)
-            clear = image.info.get("transparency")
-        # Pillow's own copy of the pixels is gone by now.
         if is_tiff(prefix):
             decoded = replace(decoded, exif=metadata.exif_of_tiff(stream))
-        if png.is_sixteen_bit(prefix):
-            height, width = decoded.pixels.shape[:2]
-            _check_size(height, width, name, max_pixels, 6 if decoded.alpha is None else 8)
-            decoded = replace(decoded, pixels=_NONE, alpha=None)  # frees them
-            decoded = _with_all_bits(decoded, stream, clear)
         return _upright(decoded)
     except DAMAGE as error:
         raise _damaged(error, name) from error
@@ -155,12 +155,36 @@ def _damaged(error: BaseException, name: str) -> BadInput:
 def _from_pillow(image: Image.Image, name: str, max_pixels: int) -> _Decoded:
     width, height = image.size
     _check_size(height, width, name, max_pixels, _DECODER_BYTES.get(image.format or "", 4))
-    turned = metadata.tags_of(image).get(exif.ORIENTATION, 1) in _TURNED
+    # Of TIFF, and only of TIFF, Pillow's load applies the orientation. (And only of TIFF do the tags come before it: to
+    # find those of others Pillow loads the picture, and what then goes wrong is not said a second time.)
+    before = metadata.tags_of(image).get(exif.ORIENTATION, 1) if image.format == "TIFF" else 1
     if isinstance(image, ImageFile.ImageFile):
         image.load()
         _check_size(image.height, image.width, name, max_pixels)  # some headers are only right by now
-    tags = metadata.tags_of(image)  # asked again: of TIFF, and only of TIFF, Pillow's load has applied the orientation
     pixels, alpha, icc = _planes(image, name)
+    decoded = _described(image, pixels, icc, alpha=alpha)
+    return replace(decoded, turned=decoded.turned or before in _TURNED)
+
+
+def _from_deep_png(stream: BinaryIO, prefix: bytes, name: str, max_pixels: int) -> _Decoded:
+    """A 16-bit PNG: its pixels by OpenCV, since Pillow opens 16-bit colour as 8-bit, and what it carries by Pillow."""
+    height, width, channels = png.size_of(prefix)
+    _check_size(height, width, name, max_pixels, 2 * channels + 2)  # OpenCV's decoder keeps a copy for itself
+    stream.seek(0)
+    with open_image(io.BytesIO(png.without_pixels(stream)), prefix, name) as image:
+        image.load()
+    stream.seek(0)
+    colours, alpha = png.decode_sixteen_bit(stream.read())
+    clear = image.info.get("transparency")
+    if colours.ndim == 2 and isinstance(clear, int):  # a colour that is transparent; of RGB, OpenCV makes alpha itself
+        alpha = np.where(colours == clear, 0, 65535).astype(np.uint16)
+    return _described(image, *_in_rgb(colours, image.info.get("icc_profile")), alpha=alpha)
+
+
+def _described(image: Image.Image, pixels: Pixels, icc: bytes | None, *, alpha: Pixels | None) -> _Decoded:
+    """The pixels of a loaded Pillow image, with what it carries."""
+    tags = metadata.tags_of(image)
+    orientation = tags.get(exif.ORIENTATION, 1)
     return _Decoded(
         pixels,
         alpha,
@@ -168,21 +192,9 @@ def _from_pillow(image: Image.Image, name: str, max_pixels: int) -> _Decoded:
         metadata.exif_of_image(image),
         image.info.get("xmp"),
         metadata.dpi_of(tags, image.info.get("dpi")),
-        orientation=tags.get(exif.ORIENTATION, 1),
-        turned=turned,
+        orientation,
+        turned=orientation in _TURNED,
     )
-
-
-def _with_all_bits(decoded: _Decoded, stream: BinaryIO, clear: Any) -> _Decoded:
-    """The picture of a 16-bit PNG, which Pillow has checked and read as 8-bit, decoded with all its bits."""
-    stream.seek(0)
-    samples = png.decode_sixteen_bit(stream.read())
-    alpha = np.ascontiguousarray(samples[..., 3]) if samples.ndim == 3 and samples.shape[2] == 4 else None
-    if samples.ndim == 2 and isinstance(clear, int):  # a colour that is transparent; of RGB, OpenCV makes alpha itself
-        alpha = np.where(samples == clear, 0, 65535).astype(np.uint16)
-    colours = samples if samples.ndim == 2 else np.ascontiguousarray(samples[..., :3])
-    pixels, icc = _in_rgb(colours, decoded.icc)
-    return replace(decoded, pixels=pixels, alpha=alpha, icc=icc)
 
 
 def _from_deep_tiff(stream: BinaryIO, header: tiff.DeepHeader, name: str, max_pixels: int) -> _Decoded:
@@ -207,7 +219,7 @@ def _upright(decoded: _Decoded) -> Picture:
     return Picture(pixels, alpha, decoded.icc, dpi, block, metadata.xmp_bytes(decoded.xmp))
 
 
-def _check_size(height: int, width: int, name: str, max_pixels: int, pixel_bytes: int = 4) -> None:
+def _check_size(height: int, width: int, name: str, max_pixels: int, pixel_bytes: float = 4) -> None:
     if height < 1 or width < 1:
         raise UnreadablePicture(f"{name}: has no pixels ({width} x {height})")
     weight = max(1, pixel_bytes / 4)
@@ -216,6 +228,15 @@ def _check_size(height: int, width: int, name: str, max_pixels: int, pixel_bytes
         raise PictureTooLarge(
             f"{name}: {width} x {height} is {height * width / 1e6:.0f} megapixels{counted}, over the limit of "
             f"{max_pixels / 1e6:g}; raise max_pixels (--max-megapixels) if you trust it"
+        )
+
+
+def _check_cost(image: Image.Image, cost: jpeg.Cost, name: str, max_pixels: int) -> None:
+    """Raises PictureTooLarge for a JPEG that takes much more memory or time than its size lets expect."""
+    _check_size(image.height, image.width, name, max_pixels, 4 + cost.coefficient_bytes)
+    if cost.scans * (image.width * image.height + _SCAN_PIXELS) > _MAX_SCANNED:
+        raise PictureTooLarge(
+            f"{name}: {image.width} x {image.height} in {cost.scans} scans takes too long to decode; save it anew"
         )
 
 

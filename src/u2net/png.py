@@ -7,11 +7,12 @@ Format: Portable Network Graphics, third edition (W3C, 2025); deflate is zlib's.
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -24,6 +25,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # A strip stays in a core's cache. Run lengths lose nothing at its borders; matches that reach back 32 KB lose .1 %.
 _STRIP_BYTES = {"fast": 1 << 18, "balanced": 1 << 20, "small": 1 << 20}
 _COLOUR_TYPE = {1: 0, 3: 2, 4: 6}
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _AVERAGE = 3
 
 # zlib's (level, strategy), tried in turn on every strip; the shortest is kept.
@@ -73,18 +75,59 @@ def is_sixteen_bit(prefix: bytes) -> bool:
     return prefix.startswith(SIGNATURE) and prefix[24:25] == b"\x10"
 
 
-def decode_sixteen_bit(data: bytes) -> NDArray[np.uint16]:
-    """(H, W), (H, W, 3) RGB or (H, W, 4) RGBA uint16; grey with alpha gives RGBA. Raises ValueError.
+def size_of(prefix: bytes) -> tuple[int, int, int]:
+    """(height, width, channels of the decoded picture: grey becomes RGB) by the first 32 bytes. Raises LookupError."""
+    width, height = struct.unpack_from(">II", prefix, 16)
+    return height, width, 3 + (_CHANNELS[prefix[25]] in (2, 4))
 
-    Through OpenCV: Pillow opens 16-bit colour as 8-bit.
+
+def without_pixels(stream: BinaryIO) -> bytes:
+    """The same PNG file with one black pixel: what it carries can be read without decoding what it shows.
+
+    Raises ValueError where chunks are missing or cut off.
+    """
+    parts = [stream.read(len(SIGNATURE))]
+    data = None
+    while True:
+        start = stream.read(8)
+        length, kind = struct.unpack(">I4s", start) if len(start) == 8 else (0, b"")
+        if kind == b"IDAT":
+            data = stream.seek(length + 4, io.SEEK_CUR)
+            continue
+        body = stream.read(length + 4)
+        if len(body) < 4 or len(body) < length + 4 or (kind == b"IEND" and data is None):
+            raise ValueError("the file ends too early")
+        if kind == b"IHDR":
+            pixel_bytes = 2 * _CHANNELS[body[9]]
+            start, body = b"", _chunk(kind, struct.pack(">II", 1, 1) + body[8:12] + b"\0")
+        if kind == b"IEND":
+            return b"".join([*parts, _chunk(b"IDAT", zlib.compress(bytes(1 + pixel_bytes))), start, body])
+        parts += [start, body]
+
+
+def decode_sixteen_bit(data: bytes) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
+    """(H, W) grey or (H, W, 3) RGB, and (H, W) alpha or None; uint16. Grey with alpha gives RGB. Raises ValueError.
+
+    Through OpenCV: Pillow opens 16-bit colour as 8-bit. It gives nothing where a checksum or a single row is wrong.
     """
     decoded: NDArray[np.uint16] | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.dtype != np.uint16:
         raise ValueError("its pixels cannot be decoded")
-    if decoded.ndim == 3:
-        order = cv2.COLOR_BGRA2RGBA if decoded.shape[2] == 4 else cv2.COLOR_BGR2RGB
-        cv2.cvtColor(decoded, order, dst=decoded)
-    return decoded
+    if decoded.ndim == 2:
+        return decoded, None
+    if decoded.shape[2] == 3:
+        return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB, dst=decoded), None
+    alpha = cv2.extractChannel(decoded, 3)
+    return _without_alpha(decoded), alpha
+
+
+def _without_alpha(bgra: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """(H, W, 3) RGB, moved together in the memory of `bgra`, which is lost: no second large picture beside it."""
+    height, width = bgra.shape[:2]
+    rgb = bgra.reshape(-1)[: 3 * height * width].reshape(height, width, 3)
+    for top in range(0, height, 64):
+        rgb[top : top + 64] = cv2.cvtColor(bgra[top : top + 64], cv2.COLOR_BGRA2RGB)
+    return rgb
 
 
 def _chunk(kind: bytes, *data: bytes) -> bytes:

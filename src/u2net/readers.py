@@ -7,6 +7,7 @@ another program (EPS, PS) or fetch something, and lets the limits be arguments i
 from __future__ import annotations
 
 import importlib
+import re
 from typing import BinaryIO
 
 from PIL import Image
@@ -59,6 +60,9 @@ SUFFIXES = frozenset(
     | {".ras", ".xbm", ".xpm", ".tga", ".heic", ".heif", ".hif"}
 )
 PREFIX_BYTES = 32
+_BARE_PNM = re.compile(rb"P[0-9fFy][\s#]")
+_PNM_COMMENT = re.compile(rb"#[^\r\n]*")
+_PNM_HEADER_BYTES = 1 << 16
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis")
 # Targa files have no magic number: colour map or not, kind, and depth are all there is to tell them by.
@@ -78,6 +82,8 @@ def open_image(stream: BinaryIO, prefix: bytes, name: str) -> Image.Image:
     brands = prefix[8:] if prefix[4:8] == b"ftyp" else b""
     if any(brand in brands for brand in _HEIF_BRANDS):
         return _open_heif(stream, name)
+    if _BARE_PNM.match(prefix):
+        _refuse_endless_header(stream, name)
     for format_name, module in _READERS.items():
         importlib.import_module(f"PIL.{module}")
         factory, accepts = Image.OPEN[format_name]
@@ -96,6 +102,14 @@ def open_image(stream: BinaryIO, prefix: bytes, name: str) -> Image.Image:
         f"{name}: is not a picture in a format u2net reads "
         "(JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC, BMP, JPEG 2000, PSD and some more)"
     )
+
+
+def _refuse_endless_header(stream: BinaryIO, name: str) -> None:
+    """Pillow reads the header of a PNM file byte by byte, however long its comments are."""
+    stream.seek(0)
+    start = stream.read(_PNM_HEADER_BYTES)
+    if len(start) == _PNM_HEADER_BYTES and len(_PNM_COMMENT.sub(b"", start).split(None, 4)) < 4:
+        raise UnreadablePicture(f"{name}: its header is longer than {_PNM_HEADER_BYTES} bytes")
 
 
 def _open_heif(stream: BinaryIO, name: str) -> Image.Image:

@@ -161,7 +161,7 @@ def _refuse_bomb(page: tifffile.TiffPage, expected: int) -> None:
 
 def _from_float(samples: NDArray[Any], name: str) -> NDArray[np.uint16]:
     low, high = float(np.fmin.reduce(samples, axis=None)), float(np.fmax.reduce(samples, axis=None))
-    broken = not np.isfinite(samples.sum(dtype=np.float64))
+    broken = not np.isfinite(samples).all()
     if broken or low < 0 or high > 1:
         also = ", and values that are no numbers" if broken else ""
         log.warning(
@@ -169,8 +169,8 @@ def _from_float(samples: NDArray[Any], name: str) -> NDArray[np.uint16]:
         )
     scaled = np.empty(samples.shape, np.uint16)
     for top in range(0, samples.shape[0], 64):  # a band at a time: each step makes a copy
-        band = np.nan_to_num(samples[top : top + 64].astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0)
-        scaled[top : top + 64] = np.rint(np.clip(band, 0, 1) * np.float32(65535))
+        band = np.nan_to_num(np.clip(samples[top : top + 64], 0, 1), nan=0.0)
+        scaled[top : top + 64] = np.rint(band.astype(np.float32) * np.float32(65535))
     return scaled
 
 
