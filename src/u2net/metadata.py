@@ -19,7 +19,7 @@ TIFF_LAYOUT = frozenset(
     | {330, 332, *range(338, 344), 347, *range(512, 522), 529, 530, 531, 532, 700, 33723, 34377, 34675}
 )
 
-# Nothing here looks beyond the next `<`, quotation mark or blank: whatever a file holds, time grows with its length only.
+# Nothing here looks beyond the next `<`, quotation mark or blank: whatever a file holds, time grows with its length.
 _XMP_ORIENTATION = re.compile(
     rb"""\s?tiff:Orientation=(?:"[^"<]*"|'[^'<]*')|<tiff:Orientation>[^<]*</tiff:Orientation>"""
 )

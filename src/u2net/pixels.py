@@ -149,7 +149,8 @@ def _damaged(error: BaseException, name: str) -> BadInput:
     """Our own error as it is, any other as the sentence that the file is damaged."""
     if isinstance(error, BadInput):
         return error
-    return UnreadablePicture(f"{name}: the picture is damaged ({error or type(error).__name__})")
+    reason = " ".join(str(error).split())  # some readers' messages are several lines
+    return UnreadablePicture(f"{name}: the picture is damaged ({reason or type(error).__name__})")
 
 
 def _from_pillow(image: Image.Image, name: str, max_pixels: int) -> _Decoded:

@@ -1,0 +1,83 @@
+"""What u2net does with a file: read it and, where that gives a small picture, write it in every format.
+
+python tests/judge.py FOLDER does it with every file there, in one process; a line of JSON for each, see `judge`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from u2net.composite import cutout
+from u2net.encode import SUFFIX_OF_FORMAT
+from u2net.errors import BadInput
+from u2net.pixels import Source, read
+
+_SMALL_PIXELS = 1_000_000
+
+
+def judge(source: Source) -> dict[str, Any]:
+    """Use a file, and say what came of it.
+
+    outcome: `read`, `refused`, or the name of an error that is not ours. message: of the error. seconds. peak_mb: what
+    this process has taken at most so far.
+    """
+    start = time.perf_counter()
+    outcome, message = "read", ""
+    try:
+        _use(source)
+    except BadInput as error:
+        outcome, message = "refused", str(error)
+    except Exception as error:  # noqa: BLE001  that is what is looked for
+        outcome, message = type(error).__name__, str(error)
+    return {"outcome": outcome, "message": message, "seconds": time.perf_counter() - start, "peak_mb": peak_mb()}
+
+
+def _use(source: Source) -> None:
+    picture = read(source)
+    height, width = picture.size
+    if height * width > _SMALL_PIXELS:
+        return
+    made = cutout(picture, np.ones(picture.size, np.float32))
+    for file_format in SUFFIX_OF_FORMAT:
+        for keep in ("all", "private", "none"):
+            _write(made, file_format, keep)
+
+
+def _write(made: Any, file_format: str, keep: str) -> None:
+    try:
+        written = made.to_bytes(file_format, keep=keep)
+    except BadInput as error:
+        if "use PNG" not in str(error):  # what a format cannot hold, PNG can
+            raise RuntimeError(f"cannot be written as {file_format}: {error}") from error
+    else:
+        if read(written).size != made.size:
+            raise RuntimeError(f"written as {file_format} it is another picture")
+
+
+def peak_mb() -> float:
+    """The most memory that this process has had, in megabytes; 0 where the system does not say."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+
+
+def main(folder: Path) -> None:
+    """Judge every file of a folder; its name is printed before, for the case that this process does not survive."""
+    logging.disable()
+    for path in sorted(folder.iterdir()):
+        print(json.dumps({"name": path.name}), flush=True)
+        print(json.dumps({"name": path.name, **judge(path)}), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
