@@ -80,7 +80,7 @@ def encode(
         options["xmp"] = xmp
     # No chroma subsampling where it can be had: the cut edge is the sharpest colour edge there is.
     if format == "webp":
-        options |= {"method": _WEBP_METHOD[compress], "lossless": lossless}
+        options |= {"method": _WEBP_METHOD[compress], "lossless": lossless, "exact": lossless}
         if lossless:
             options["quality"] = {"fast": 20, "balanced": 60, "small": 100}[compress]  # effort, in lossless WebP
     elif format == "avif":
