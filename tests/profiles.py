@@ -41,14 +41,25 @@ def grey_profile(gamma: float) -> bytes:
 
 def cmyk_profile() -> bytes:
     """Straight between the 16 corners of CMYK, whose colours in sRGB are (1 - c)(1 - k) and so on."""
-    corners = cmyk_corners()
+    return _profile(b"prtr", b"CMYK", b"Lab ", {b"wtpt": _xyz(*_D50), b"A2B0": _table(cmyk_corners())})
+
+
+def scanner_profile() -> bytes:
+    """RGB of a device that only gives colours: straight between the corners of sRGB, and no way back."""
+    corners = {rgb: rgb for rgb in itertools.product((0, 255), repeat=3)}
+    return _profile(b"scnr", b"RGB ", b"Lab ", {b"wtpt": _xyz(*_D50), b"A2B0": _table(corners)})
+
+
+def _table(corners: dict[tuple[int, ...], tuple[int, ...]]) -> bytes:
+    """A lut8Type from device values, the last of which changes fastest, to the Lab of sRGB colours."""
     to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB", 1)
     lab = [ImageCms.applyTransform(Image.new("RGB", (1, 1), rgb), to_lab) for rgb in corners.values()]
     nodes = [_lab8(image) for image in lab if image is not None]
     identity = bytes(range(256))
     matrix = struct.pack(">9i", *(65536 * value for value in (1, 0, 0, 0, 1, 0, 0, 0, 1)))
-    table = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + matrix + identity * 4 + b"".join(nodes) + identity * 3
-    return _profile(b"prtr", b"CMYK", b"Lab ", {b"wtpt": _xyz(*_D50), b"A2B0": table})
+    channels = len(next(iter(corners)))
+    head = b"mft1" + bytes(4) + bytes([channels, 3, 2, 0])
+    return head + matrix + identity * channels + b"".join(nodes) + identity * 3
 
 
 def cmyk_corners() -> dict[tuple[int, ...], tuple[int, ...]]:

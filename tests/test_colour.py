@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageCms
-from profiles import SRGB, cmyk_corners, cmyk_profile, grey_profile, rgb_profile
+from profiles import SRGB, cmyk_corners, cmyk_profile, grey_profile, rgb_profile, scanner_profile
 
-from u2net.colour import convert_profile
+from u2net.colour import can_be_target, convert_profile
 from u2net.composite import Cutout, cutout
 from u2net.pixels import read
 from u2net.shaper import shaper
@@ -196,3 +196,23 @@ def test_strip_leaves_srgb_without_a_profile() -> None:
 def test_profile_of_srgb_itself_changes_nothing() -> None:
     values = RANDOM.integers(0, 65536, (20, 20, 3), np.uint16)
     assert np.abs(convert_profile(values, source_icc=SRGB, target_icc=None).astype(int) - values).max() <= 1
+
+
+def test_scanners_profile_is_kept_but_never_written_into() -> None:
+    assert can_be_target(None) and can_be_target(SRGB) and not can_be_target(scanner_profile())
+    corners = np.array([[[255, 0, 0], [0, 255, 0], [255, 255, 255], [0, 0, 0]]], np.uint8)
+    picture = read(encoded(Image.fromarray(corners), "PNG", icc_profile=scanner_profile()))
+    assert picture.icc == scanner_profile()
+    cut = cutout(picture, np.array([[1, 1, 0, 1]], np.float32))
+    laid = cut.over("#00ff00")
+    assert laid.icc is None
+    np.testing.assert_array_equal(laid.pixels[0, 2, :3], [0, 255, 0])
+    kept = [0, 1, 3]
+    assert delta_e_2000(to_lab(laid.pixels[0, kept, :3]), to_lab(corners[0, kept])).max() < 1
+    assert read(cut.to_bytes("jpeg")).icc is None
+    assert read(cut.to_bytes("png")).icc == scanner_profile()
+
+
+def test_profile_that_only_looks_whole_is_dropped() -> None:
+    damaged = scanner_profile().replace(b"mft1", b"mft9")
+    assert read(encoded(Image.new("RGB", (2, 2)), "PNG", icc_profile=damaged)).icc is None
