@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from loopback import Server
 
 import u2net
+from u2net import fetch
 from u2net.session import Session
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,3 +44,28 @@ def session_of() -> Callable[[str], Session]:
 def small(session_of: Callable[[str], Session]) -> Session:
     """u2netp, the quick one."""
     return session_of("u2netp")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder and an empty home, for a test of how weights get there; no proxy, no mirror."""
+    monkeypatch.setenv("U2NET_CACHE", str(tmp_path / "cache"))
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    for name in ("U2NET_HOME", "REMBG_HOME", "XDG_DATA_HOME", "U2NET_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """One file on loopback; a broken download is tried again at once."""
+    monkeypatch.setattr(fetch, "RETRY_WAIT_S", 0.0)
+    with Server() as serving:
+        threading.Thread(target=serving.serve_forever, args=(0.01,), daemon=True).start()
+        yield serving
+        serving.ending.set()
+        serving.shutdown()

@@ -14,7 +14,7 @@ LAYERS = [
     {"errors", "types", "atomic"},
     {"damage", "exif", "jpeg", "shaper", "colour", "metadata", "readers", "png", "tiff", "pixels", "encode", "tensor"}
     | {"composite", "region"},
-    {"models", "weights", "session", "engines"},
+    {"models", "fetch", "weights", "session", "engines"},
     {"predict", "remove", "batch"},
     {"cli", "__main__"},
 ]

@@ -3,71 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
-import threading
-import time
 import zipfile
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from loopback import CONTENT, MD5, SHA256, Server
 
-from u2net import weights
-from u2net.errors import WeightsUnavailable, WrongChecksum
+from u2net import fetch, weights
+from u2net.errors import BadInput, WeightsUnavailable, WrongChecksum
 from u2net.types import ModelSpec, UrlSource, WheelSource
 
-CONTENT = bytes(range(256)) * 9000
-SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
-MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
-
-
-class Server(ThreadingHTTPServer):
-    """Serves CONTENT on loopback; a test may break or slow what it sends."""
-
-    requests = 0
-    sent = CONTENT
-    delay_s = 0.0
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/tiny.onnx"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.requests += 1
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENT)))
-        self.end_headers()
-        time.sleep(self.server.delay_s)
-        self.wfile.write(self.server.sent)
-
-    def log_message(self, *_: object) -> None: ...
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as serving:
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
-        yield serving
-        serving.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("U2NET_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
-    for name in ("U2NET_HOME", "REMBG_HOME", "http_proxy", "HTTP_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path / "cache"
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def spec(*sources: UrlSource | WheelSource, checksum: str = SHA256) -> ModelSpec:
@@ -104,13 +54,13 @@ def test_file_is_fetched_with_growing_progress(server: Server, cache: Path) -> N
 
 def test_second_look_trusts_the_stamp(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     weights.locate(spec(UrlSource(server.url)))
-    monkeypatch.setattr(weights, "checksum", lambda *_: pytest.fail("hashed again"))
+    monkeypatch.setattr(weights, "_checksum", lambda *_: pytest.fail("hashed again"))
     weights.locate(spec(UrlSource(server.url)))
-    assert server.requests == 1
+    assert len(server.asked) == 1
 
 
 def test_wrong_checksum_is_refused_and_names_both_sums(server: Server, cache: Path) -> None:
-    server.sent = CONTENT[::-1]
+    server.content = CONTENT[::-1]
     with pytest.raises(WrongChecksum) as caught:
         weights.locate(spec(UrlSource(server.url)))
     assert SHA256 in str(caught.value)
@@ -118,21 +68,12 @@ def test_wrong_checksum_is_refused_and_names_both_sums(server: Server, cache: Pa
     assert left_behind(cache) == set()
 
 
-def test_broken_connection_leaves_nothing_and_says_what_to_do(server: Server, cache: Path) -> None:
-    server.sent = CONTENT[:1000]
+def test_file_that_cannot_be_had_says_what_to_do(server: Server, cache: Path) -> None:
+    server.statuses = [404]
     with pytest.raises(WeightsUnavailable) as caught:
         weights.locate(spec(UrlSource(server.url)))
-    for part in ("tiny.onnx", SHA256, str(cache), "u2net models pull tiny"):
+    for part in ("404", "tiny.onnx", SHA256, str(cache), "U2NET_CACHE", "u2net models pull tiny"):
         assert part in str(caught.value)
-    assert left_behind(cache) == set()
-
-
-def test_interruption_leaves_nothing(server: Server, cache: Path) -> None:
-    def interrupt(*_: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        weights.locate(spec(UrlSource(server.url)), on_progress=interrupt)
     assert left_behind(cache) == set()
 
 
@@ -152,13 +93,10 @@ def test_fetch_in_progress_of_a_model_with_a_longer_name_is_left_alone(server: S
     assert all(other.exists() for other in others)
 
 
-def test_source_that_cannot_be_reached_is_no_wrong_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise ConnectionRefusedError(111, "Connection refused")
-
-    monkeypatch.setattr(weights, "_fetch_from_url", refuse)
+def test_source_that_cannot_be_reached_is_no_wrong_checksum(server: Server) -> None:
+    server.server_close()
     with pytest.raises(WeightsUnavailable, match="Connection refused") as caught:
-        weights.locate(spec(UrlSource("http://127.0.0.1/tiny.onnx")))
+        weights.locate(spec(UrlSource(server.url)))
     assert not isinstance(caught.value, WrongChecksum)
 
 
@@ -168,7 +106,7 @@ def test_own_file_that_cannot_be_read_is_said(cache: Path, monkeypatch: pytest.M
 
     cache.mkdir()
     (cache / "tiny.onnx").write_bytes(CONTENT)
-    monkeypatch.setattr(weights, "checksum", deny)
+    monkeypatch.setattr(weights, "_checksum", deny)
     with pytest.raises(WeightsUnavailable, match="Permission denied"):
         weights.locate(spec())
 
@@ -218,19 +156,20 @@ def test_two_processes_at_once_fetch_once(server: Server, cache: Path) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [process.communicate(timeout=60)[0].strip() for process in processes]
     assert outputs == [str(cache / "tiny.onnx")] * 2
-    assert server.requests == 1
+    assert len(server.asked) == 1
 
 
 def test_offline_never_asks(server: Server) -> None:
     with pytest.raises(WeightsUnavailable, match="--offline"):
         weights.locate(spec(UrlSource(server.url)), offline=True)
-    assert server.requests == 0
+    assert not server.asked
 
 
 @pytest.mark.parametrize(
     ("variable", "place"),
     [
         ("U2NET_HOME", "elsewhere/tiny.onnx"),
+        ("XDG_DATA_HOME", "elsewhere/.u2net/tiny.onnx"),
         (None, "home/.u2net/tiny.onnx"),
         ("REMBG_HOME", "elsewhere/models/tiny/tiny.onnx"),
         (None, "home/.rembg/models/tiny/tiny.onnx"),
@@ -286,6 +225,82 @@ def test_python_without_pip_says_so(
 def fake_run(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     def fail_with(stderr: str) -> None:
         failed = subprocess.CompletedProcess([], 1, stdout="", stderr=stderr)
-        monkeypatch.setattr(weights.subprocess, "run", lambda *_, **__: failed)
+        monkeypatch.setattr(fetch.subprocess, "run", lambda *_, **__: failed)
 
     return fail_with
+
+
+def test_verify_reads_every_byte_again_and_forgets_the_stamp_of_a_damaged_file(server: Server, cache: Path) -> None:
+    wanted = spec(UrlSource(server.url))
+    path = weights.locate(wanted)
+    weights.verify(path, wanted)
+    status = path.stat()
+    path.write_bytes(CONTENT[:-1] + b"x")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # as a bad disk does it: size and time as before
+    assert weights.find(wanted) == path
+    with pytest.raises(WrongChecksum, match=SHA256):
+        weights.verify(path, wanted)
+    assert weights.state(wanted) == ("wrong checksum", path)
+
+
+def test_file_that_two_tools_share_is_one_copy(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = tmp_path / "home" / ".u2net" / "tiny.onnx"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(CONTENT)
+    monkeypatch.setenv("U2NET_HOME", str(theirs.parent))
+    assert weights.copies(spec()) == [theirs]
+    cache.mkdir()
+    (cache / "tiny.onnx").write_bytes(CONTENT)
+    assert weights.copies(spec()) == [cache / "tiny.onnx", theirs]
+
+
+def test_imported_file_is_copied_and_taken_for_verified(tmp_path: Path, cache: Path) -> None:
+    given = tmp_path / "given.onnx"
+    given.write_bytes(CONTENT)
+    cache.mkdir()
+    (cache / "tiny.onnx").write_bytes(b"not the published one")
+    assert weights.import_file(given, spec()) == cache / "tiny.onnx"
+    assert weights.state(spec()) == ("verified", cache / "tiny.onnx")
+    assert given.read_bytes() == CONTENT
+    assert left_behind(cache) == {"tiny.onnx", "verified.json"}
+
+
+def test_wrong_file_is_not_imported(tmp_path: Path, cache: Path) -> None:
+    given = tmp_path / "given.onnx"
+    given.write_bytes(CONTENT[::-1])
+    with pytest.raises(WrongChecksum) as caught:
+        weights.import_file(given, spec())
+    for part in (str(given), hashlib.sha256(CONTENT[::-1]).hexdigest(), SHA256):
+        assert part in str(caught.value)
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("name", ["nowhere.onnx", "."])
+def test_file_to_import_that_cannot_be_read_is_said(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be read"):
+        weights.import_file(tmp_path / name, spec())
+
+
+def test_remove_deletes_what_is_ours_and_nothing_else(tmp_path: Path, cache: Path) -> None:
+    ours = [cache / "tiny.onnx", cache / ".u2net-tiny.onnx.part", cache / "compiled" / "tiny-f32-0123.blob"]
+    others = [cache / "tiny2.onnx", cache / "compiled" / "tiny2-f32-0123.blob", tmp_path / "home/.u2net/tiny.onnx"]
+    for path in (*ours, *others):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(CONTENT)
+    assert weights.remove(spec()) == ours
+    assert [path.exists() for path in (*ours, *others)] == [False] * 3 + [True] * 3
+
+
+def test_file_of_another_tool_is_not_removed(tmp_path: Path) -> None:
+    theirs = tmp_path / "home" / ".u2net" / "tiny.onnx"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(CONTENT)
+    with pytest.raises(BadInput, match="of another tool") as caught:
+        weights.remove(spec())
+    assert str(theirs) in str(caught.value)
+    assert theirs.read_bytes() == CONTENT
+
+
+def test_nothing_to_remove_is_said() -> None:
+    with pytest.raises(WeightsUnavailable, match="no such file"):
+        weights.remove(spec())

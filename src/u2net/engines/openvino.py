@@ -86,6 +86,11 @@ def choose_precision(precision: str, spec: ModelSpec, *, has_bf16: bool, device:
     return precision
 
 
+def compiled_models(name: str, cache_dir: Path) -> list[Path]:
+    """The compiled models of one name that earlier starts have kept."""
+    return [path for precision in ("bf16", "f32") for path in cache_dir.glob(f"{name}-{precision}-*.blob")]
+
+
 def _read_model(core: Any, path: Path, spec: ModelSpec) -> Any:
     import openvino as ov
 
