@@ -182,16 +182,9 @@ def test_offline_without_weights_exits_4(
         assert part in message
 
 
-def test_models_list_and_pull_say_where_the_files_lie(small: Session) -> None:
-    rows = [json.loads(line) for line in u2net("models", "list", "--json").stdout.splitlines()]
-    assert [row["name"] for row in rows] == ["u2net", "u2netp"]
-    assert rows[1]["state"] == "here"
-    assert u2net("models", "pull", "u2netp").stdout.strip() == rows[1]["path"]
-    assert "4.6 MB" in u2net("models", "list").stdout
-
-
 def test_help_has_an_example_for_every_command() -> None:
-    for arguments in ([], ["remove"], ["saliency"], ["models", "list"], ["models", "pull"]):
+    models = [["models", name] for name in ("list", "pull", "verify", "path", "import", "rm")]
+    for arguments in ([], ["remove"], ["saliency"], *models):
         assert "Example" in u2net(*arguments, "--help").output
 
 

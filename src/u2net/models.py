@@ -40,6 +40,66 @@ MODELS: dict[str, ModelSpec] = {
         licence="Apache-2.0",
         training_data="DUTS-TR",
     ),
+    # The following come only from the release. Their recipes are rembg's (rembg/sessions/*.py), except that the picture
+    # is sampled as the networks' authors do it, bilinear without anti-aliasing, where rembg resizes with Lanczos.
+    # No accuracy was measured with these files yet, so `auto` stays with f32.
+    "u2net_human_seg": ModelSpec(
+        name="u2net_human_seg",
+        file="u2net_human_seg.onnx",
+        sources=(UrlSource(_RELEASE + "u2net_human_seg.onnx"),),
+        checksum="md5:c09ddc2e0104f800e3e1bb4652583d1f",
+        size_bytes=175_997_641,
+        licence="Apache-2.0",
+        training_data="Supervisely Person",
+    ),
+    "silueta": ModelSpec(
+        # u2net made smaller by a third person (xuebinqin/U-2-Net, issue 295), who names no licence.
+        name="silueta",
+        file="silueta.onnx",
+        sources=(UrlSource(_RELEASE + "silueta.onnx"),),
+        checksum="md5:55e59e0d8062d2f5d013f4725ee84782",
+        size_bytes=44_173_029,
+        licence="unknown",
+        training_data="DUTS-TR (u2net)",
+    ),
+    "isnet-general-use": ModelSpec(
+        name="isnet-general-use",
+        file="isnet-general-use.onnx",
+        size=(1024, 1024),
+        mean=(0.5, 0.5, 0.5),
+        std=(1.0, 1.0, 1.0),
+        activation="detect",  # the network ends in a sigmoid; whether the exported file does was not seen
+        sources=(UrlSource(_RELEASE + "isnet-general-use.onnx"),),
+        checksum="md5:fc16ebd8b0c10d971d3513d564d01e29",
+        size_bytes=178_648_008,
+        licence="Apache-2.0",
+        training_data="unknown",  # its authors: "optimized for general use", not the DIS5K model of their paper
+    ),
+    "isnet-anime": ModelSpec(
+        name="isnet-anime",
+        file="isnet-anime.onnx",
+        size=(1024, 1024),
+        mean=(0.485, 0.456, 0.406),
+        std=(1.0, 1.0, 1.0),
+        activation="detect",
+        sources=(UrlSource(_RELEASE + "isnet-anime.onnx"),),
+        checksum="md5:6f184e756bb3bd901c8849220a83e38e",
+        size_bytes=176_069_933,
+        licence="Apache-2.0",
+        training_data="AniSeg, bizarre-pose",
+    ),
+    "u2net_cloth_seg": ModelSpec(
+        name="u2net_cloth_seg",
+        file="u2net_cloth_seg.onnx",
+        kind="classes",  # background, upper body, lower body, full body
+        size=(768, 768),
+        stretch=False,
+        sources=(UrlSource(_RELEASE + "u2net_cloth_seg.onnx"),),
+        checksum="md5:2434d1f3cb744e0e49386c906e5a08bb",
+        size_bytes=176_194_565,
+        licence="MIT",
+        training_data="iMaterialist 2019",
+    ),
 }
 
 

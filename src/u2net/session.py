@@ -114,6 +114,10 @@ def open_session(
     _check_choice("precision", precision, PRECISIONS)
     _check_choice("device", device, ("auto", *dict.fromkeys(sum(DEVICES_OF_ENGINE.values(), ()))))
     spec, path = _spec_of(model)
+    if spec.kind != "saliency":
+        raise BadInput(
+            f"{spec.name} gives maps of {spec.kind}, not of saliency; u2net cannot use them yet, that comes later"
+        )
     chosen = _engine_for(engine, device, path)
     if path is None:
         path = weights.locate(spec, offline=offline, on_progress=on_progress)

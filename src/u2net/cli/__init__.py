@@ -19,7 +19,7 @@ from u2net.errors import U2NetError
 _COMMANDS = {
     "remove": "Cut the object out of pictures.",
     "saliency": "Write the saliency map itself.",
-    "models": "List and fetch models.",
+    "models": "Weight files: list, fetch, verify, import and remove them.",
 }
 
 

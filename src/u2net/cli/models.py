@@ -1,72 +1,200 @@
-"""u2net models: what there is, what is here, and fetching it."""
+"""u2net models: what there is, what is here, and having it."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from u2net.types import ModelSpec
+
+_WIDTH = 100
 
 
 @click.group("models")
 def command() -> None:
-    """List and fetch models."""
+    """Weight files: list, fetch, verify, import and remove them."""
 
 
 @command.command("list", epilog="Example: u2net models list --json")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON a model.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One line a model: name, kind, bytes, licence, training_data, checksum, state, path (null: not here).",
+)
 def list_models(as_json: bool) -> None:
-    """Every model by name: size, licence, training data, and where its file lies on this machine."""
-    from u2net import weights
-    from u2net.errors import WrongChecksum
+    """Every model, and whether its file is here.
+
+    A file is verified, or has a wrong checksum, is unreadable, unfinished (`pull` goes on with it) or not fetched.
+    """
     from u2net.models import MODELS
 
-    rows: list[dict[str, Any]] = []
-    for name, spec in MODELS.items():
-        try:
-            path = weights.find(spec)
-            where = str(path) if path else None
-            state = "here" if path else "not fetched"
-        except WrongChecksum:
-            where, state = str(weights.cache_dir() / spec.file), "wrong checksum"
-        rows.append(
-            {
-                "name": name,
-                "kind": spec.kind,
-                "bytes": spec.size_bytes,
-                "licence": spec.licence,
-                "training_data": spec.training_data,
-                "state": state,
-                "path": where,
-            }
-        )
+    rows = [_row(spec) for spec in MODELS.values()]
     if as_json:
         for row in rows:
             click.echo(json.dumps(row))
         return
-    click.echo(f"{'name':<10} {'size':>8}  {'licence':<11} {'trained on':<11} where")
+    cells = [("name", "size", "licence", "trained on", "on this machine")]
+    cells += [(row["name"], _size(row), row["licence"], row["training_data"], _whereabouts(row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    room = _WIDTH - sum(widths[:-1]) - 2 * (len(widths) - 1)
+    for name, size, *texts, where in cells:
+        aligned = [name.ljust(widths[0]), size.rjust(widths[1]), *map(str.ljust, texts, widths[2:])]
+        click.echo("  ".join([*aligned, where if len(where) <= room else where[: room - 1] + "…"]))
     for row in rows:
-        size = f"{row['bytes'] / 1e6:.1f} MB"
-        where = row["path"] if row["state"] == "here" else f"({row['state']})"
-        click.echo(f"{row['name']:<10} {size:>8}  {row['licence']:<11} {row['training_data']:<11} {where}")
+        if row["kind"] != "saliency":
+            click.echo(f"{row['name']} gives maps of {row['kind']}, which u2net cannot use yet; that comes later.")
+
+
+def _row(spec: ModelSpec) -> dict[str, Any]:
+    from u2net import weights
+
+    state, path = weights.state(spec)
+    return {
+        "name": spec.name,
+        "kind": spec.kind,
+        "bytes": spec.size_bytes,
+        "licence": spec.licence,
+        "training_data": spec.training_data,
+        "checksum": spec.checksum,
+        "state": state,
+        "path": str(path) if path else None,
+    }
+
+
+def _size(row: dict[str, Any]) -> str:
+    return f"{row['bytes'] / 1e6:.1f} MB"
+
+
+def _whereabouts(row: dict[str, Any]) -> str:
+    """The state of a file and the folder it lies in, shortened by the user's home."""
+    if row["path"] is None:
+        return str(row["state"])
+    folder, home = Path(row["path"]).parent, Path.home()
+    shown = Path("~") / folder.relative_to(home) if folder.is_relative_to(home) else folder
+    return f"{row['state']}, {shown}"
 
 
 @command.command("pull", epilog="Example: u2net models pull u2net u2netp")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--offline", is_flag=True, help="Only look whether the files are here.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def pull(names: tuple[str, ...], offline: bool, quiet: bool) -> None:
-    """Fetch the weight files of models, verify them, and print where they lie.
+def pull(names: tuple[str, ...], offline: bool, quiet: bool) -> int:
+    """Fetch weight files and print where they lie.
 
-    A file of ours that is not the published one is replaced.
+    Each is verified. A file of ours that is not the published one is replaced; an interrupted download is continued.
     """
     from u2net import weights
     from u2net.cli.progress import download_bar
+    from u2net.errors import WeightsUnavailable
     from u2net.models import find_model
 
     specs = [find_model(name) for name in names]
+    exit_code = 0
     for spec in specs:
-        with download_bar(quiet=quiet) as on_progress:
-            path = weights.pull(spec, offline=offline, on_progress=on_progress)
-        if not quiet:
-            click.echo(path)
+        try:
+            with download_bar(quiet=quiet) as on_progress:
+                path = weights.pull(spec, offline=offline, on_progress=on_progress)
+        except WeightsUnavailable as error:
+            click.echo(f"u2net: {error}", err=True)
+            exit_code = error.exit_code
+        else:
+            if not quiet:
+                click.echo(path)
+    return exit_code
+
+
+@command.command("verify", epilog="Example: u2net models verify u2net")
+@click.argument("names", nargs=-1, metavar="[NAME...]")
+def verify(names: tuple[str, ...]) -> int:
+    """Compare weight files with their checksums.
+
+    Every byte is read. Without a NAME, all that are here. Files of other tools are looked at too.
+    Exits with 4 where one is wrong or a NAME is not here.
+    """
+    from u2net import weights
+    from u2net.errors import WeightsUnavailable
+    from u2net.models import MODELS, find_model
+
+    specs = [find_model(name) for name in names] or list(MODELS.values())
+    problems = [_not_here(spec) for spec in specs if names and not weights.copies(spec)]
+    for spec in specs:
+        for path in weights.copies(spec):
+            problem = _problem(path, spec)
+            click.echo(f"{'wrong' if problem else 'right'}  {path}")
+            problems += [problem] if problem else []
+    for problem in problems:
+        click.echo(f"u2net: {problem}", err=True)
+    return WeightsUnavailable.exit_code if problems else 0
+
+
+def _problem(path: Path, spec: ModelSpec) -> str:
+    """What is wrong with a weight file and what to do; empty where nothing is."""
+    from u2net import weights
+    from u2net.errors import WrongChecksum
+
+    ours = path == weights.own_path(spec)
+    try:
+        weights.verify(path, spec)
+    except WrongChecksum as error:
+        return f"{error}; {f'run: u2net models pull {spec.name}' if ours else 'of another tool, so it is not used'}"
+    except OSError as error:
+        return f"{path}: cannot be read: {error.strerror or error}"
+    return ""
+
+
+@command.command("path", epilog='Example: cp "$(u2net models path u2net)" .')
+@click.argument("name")
+def path_of(name: str) -> None:
+    """Print where a model's file lies.
+
+    It is verified first. Nothing is fetched; exits with 4 where it is not here.
+    """
+    from u2net import weights
+    from u2net.errors import WeightsUnavailable
+    from u2net.models import find_model
+
+    spec = find_model(name)
+    path = weights.find(spec)
+    if path is None:
+        raise WeightsUnavailable(_not_here(spec))
+    click.echo(path)
+
+
+@command.command("import", epilog="Example: u2net models import Downloads/u2net.onnx --as u2net")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--as", "name", required=True, metavar="NAME", help="The model that the file is.")
+def import_file(file: Path, name: str) -> None:
+    """Take up a weight file that you have.
+
+    It is copied into the cache folder if its checksum is the published one.
+    """
+    from u2net import weights
+    from u2net.models import find_model
+
+    click.echo(weights.import_file(file, find_model(name)))
+
+
+@command.command("rm", epilog="Example: u2net models rm u2net_human_seg")
+@click.argument("name")
+def remove(name: str) -> None:
+    """Delete a model's file from the cache folder.
+
+    What was compiled from it goes too, and all that is gone is printed. Files of other tools are never deleted.
+    """
+    from u2net import weights
+    from u2net.models import find_model
+
+    spec = find_model(name)
+    for path in weights.remove(spec):
+        click.echo(path)
+    for path in weights.copies(spec):
+        click.echo(f"u2net: {path} stays: it is of another tool", err=True)
+
+
+def _not_here(spec: ModelSpec) -> str:
+    return f"{spec.file} is not on this machine; to fetch it, run: u2net models pull {spec.name}"
