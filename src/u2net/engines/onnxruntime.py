@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +19,39 @@ from u2net.types import Map, ModelSpec, Tensor
 
 log = logging.getLogger("u2net")
 
-_PROVIDER = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "directml": "DmlExecutionProvider",
-    "rocm": "ROCMExecutionProvider",
+_CPU = "CPUExecutionProvider"
+PROVIDERS: dict[str, tuple[str, ...]] = {
+    "cpu": (_CPU,),
+    "cuda": ("CUDAExecutionProvider",),
+    "coreml": ("CoreMLExecutionProvider",),
+    "directml": ("DmlExecutionProvider",),
+    "rocm": ("MIGraphXExecutionProvider", "ROCMExecutionProvider"),  # ONNX Runtime 1.23 dropped the second
 }
+"""The providers of each device, the preferred one first."""
+
+_OPTIONS: dict[str, dict[str, str]] = {
+    # TF32 rounds f32 to 10 bits and ONNX Runtime uses it unless told otherwise; the default search, EXHAUSTIVE, times
+    # every algorithm of every convolution at the first picture.
+    "CUDAExecutionProvider": {"device_id": "0", "use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"},
+    # The other model format, NeuralNetwork, computes in half precision on the GPU and the neural engine.
+    "CoreMLExecutionProvider": {"ModelFormat": "MLProgram", "MLComputeUnits": "ALL", "RequireStaticInputShapes": "1"},
+    "DmlExecutionProvider": {"device_id": "0"},
+    "MIGraphXExecutionProvider": {"device_id": "0"},
+    "ROCMExecutionProvider": {"device_id": "0"},
+}
+PACKAGES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-migraphx", "onnxruntime-rocm")
+"""Distributions that all install the one module `onnxruntime`, each over the other's files."""
+
+MENDS = {
+    "cuda": 'pip uninstall -y onnxruntime && pip install "onnxruntime-gpu[cuda,cudnn]"',
+    "coreml": "pip install --upgrade onnxruntime",
+    "directml": "pip uninstall -y onnxruntime && pip install onnxruntime-directml",
+    "rocm": "pip uninstall -y onnxruntime && pip install onnxruntime-migraphx",
+}
+"""What brings a device's provider."""
+
+CUDA_LIBRARIES = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
+_SYSTEMS = {"cuda": ("linux", "win32"), "coreml": ("darwin",), "directml": ("win32",), "rocm": ("linux",)}
 
 
 def open_onnxruntime(
@@ -31,32 +62,22 @@ def open_onnxruntime(
     precision: `auto` or `f32`. device: `cpu`, `cuda`, `coreml`, `directml` or `rocm`.
     Raises EngineUnavailable (not installed, no such device or precision), WeightsUnavailable (unusable file).
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise EngineUnavailable("onnxruntime is not installed; run: pip install 'u2net[onnxruntime]'") from error
+    onnxruntime = _imported()
     if precision == "bf16":
         raise EngineUnavailable("the onnxruntime engine computes in f32 only; use --precision f32 or auto")
 
-    wanted = _PROVIDER[device]
-    missing = wanted not in onnxruntime.get_available_providers()
-    if missing and require_device:
-        raise EngineUnavailable(_no_device(device, onnxruntime.get_available_providers()))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    providers = [_PROVIDER["cpu"]] if missing or device == "cpu" else [wanted, _PROVIDER["cpu"]]
-    failures = (RuntimeError, ValueError, onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf)
-    try:
-        loaded = onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except failures as error:
-        raise WeightsUnavailable(f"{path}: ONNX Runtime cannot load this model ({error})") from error
-    # A provider may be listed and still fail to load its libraries; ONNX Runtime then goes on without it.
-    if loaded.get_providers()[0] != wanted:
+    loaded, problem, mend = None, "", ""
+    if device != "cpu":
+        loaded, problem, mend = _on_device(onnxruntime, path, device, threads)
+    if loaded is None:
+        try:
+            loaded = _load(onnxruntime, path, _CPU, threads)
+        except _failures(onnxruntime) as error:
+            raise WeightsUnavailable(f"{path}: ONNX Runtime cannot load this model ({_one_line(error)})") from error
+    if problem:
         if require_device:
-            raise EngineUnavailable(_no_device(device, loaded.get_providers()))
-        log.warning("%s; the CPU is used", _no_device(device, loaded.get_providers()))
+            raise EngineUnavailable(f"{problem}; run: {mend}")
+        log.warning("%s; the CPU is used (--require-device makes this an error); run: %s", problem, mend)
         device = "cpu"
 
     inputs = loaded.get_inputs()
@@ -68,10 +89,93 @@ def open_onnxruntime(
         spec = replace(spec, size=(height, width))
 
     def infer(tensor: Tensor) -> list[Map]:
-        return [np.asarray(found, np.float32) for found in loaded.run(None, {inputs[0].name: tensor})]
+        try:
+            maps = loaded.run(None, {inputs[0].name: tensor})
+        except _failures(onnxruntime) as error:  # out of the device's memory, a driver that went away
+            raise EngineUnavailable(f"ONNX Runtime failed on '{device}': {_one_line(error)}") from error
+        return [np.asarray(found, np.float32) for found in maps]
 
     return Session(spec, "onnxruntime", device, "f32", infer)
 
 
-def _no_device(device: str, providers: list[str]) -> str:
-    return f"ONNX Runtime finds no device '{device}' here; it has: {', '.join(providers)}"
+def devices_of(providers: list[str]) -> list[str]:
+    """The devices that these providers stand for, in our words."""
+    return [device for device, names in PROVIDERS.items() if any(name in providers for name in names)]
+
+
+def _imported() -> Any:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        if error.name != "onnxruntime":
+            raise EngineUnavailable(f"onnxruntime cannot be loaded ({error}); run: u2net doctor") from error
+        raise EngineUnavailable("onnxruntime is not installed; run: pip install 'u2net[onnxruntime]'") from error
+    except ImportError as error:
+        raise EngineUnavailable(f"onnxruntime cannot be loaded ({error}); run: u2net doctor") from error
+    if not hasattr(onnxruntime, "InferenceSession"):  # of two packages over each other one was uninstalled
+        raise EngineUnavailable("onnxruntime is only half installed; run: u2net doctor")
+    return onnxruntime
+
+
+def _on_device(onnxruntime: Any, path: Path, device: str, threads: int | None) -> tuple[Any, str, str]:
+    """(session on the device, "", ""), or (None or a session on the CPU, why it is not on the device, what mends it)."""
+    listed = onnxruntime.get_available_providers()
+    provider = next((name for name in PROVIDERS[device] if name in listed), None)
+    if provider is None:
+        problem = f"ONNX Runtime finds no device '{device}' here; it has: {', '.join(devices_of(listed))}"
+        return None, problem, MENDS[device] if sys.platform in _SYSTEMS[device] else "u2net doctor"
+    reason = _preload(onnxruntime) if device == "cuda" else ""
+    try:
+        with _silenced(onnxruntime):
+            loaded = _load(onnxruntime, path, provider, threads)
+    except _failures(onnxruntime) as error:
+        loaded, reason = None, _one_line(error)
+    # A provider may be listed and fail to load its libraries; ONNX Runtime then goes on without it.
+    if loaded is not None and provider in loaded.get_providers():
+        return loaded, "", ""
+    problem = f"ONNX Runtime has {provider} but cannot use it" + (f" ({reason})" if reason else "")
+    return loaded, problem, CUDA_LIBRARIES if device == "cuda" else "u2net doctor"
+
+
+def _load(onnxruntime: Any, path: Path, provider: str, threads: int | None) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    if provider == "DmlExecutionProvider":  # it supports neither memory patterns nor parallel execution
+        options.enable_mem_pattern = False
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    wanted = [(provider, _OPTIONS[provider]), _CPU] if provider != _CPU else [_CPU]
+    # ONNX Runtime's own fallback prints on standard output, where a picture may be going.
+    return onnxruntime.InferenceSession(str(path), options, providers=wanted, enable_fallback=0)
+
+
+def _preload(onnxruntime: Any) -> str:
+    """Load CUDA and cuDNN from where pip puts them; returns what was missing. ONNX Runtime has it since 1.21."""
+    said = io.StringIO()
+    if hasattr(onnxruntime, "preload_dlls"):
+        with contextlib.redirect_stdout(said):
+            onnxruntime.preload_dlls()
+    missing = [line.split(":")[0].split()[-1] for line in said.getvalue().splitlines() if line.startswith("Failed")]
+    return f"missing: {', '.join(missing)}" if missing else ""
+
+
+@contextlib.contextmanager
+def _silenced(onnxruntime: Any) -> Iterator[None]:
+    """Keep ONNX Runtime's account of a failing provider off standard error; we say it in one sentence."""
+    onnxruntime.set_default_logger_severity(4)
+    try:
+        yield
+    finally:
+        onnxruntime.set_default_logger_severity(2)  # its default
+
+
+def _failures(onnxruntime: Any) -> tuple[type[BaseException], ...]:
+    """What ONNX Runtime raises; its own errors have no common base."""
+    state = onnxruntime.capi.onnxruntime_pybind11_state
+    own = [value for value in vars(state).values() if isinstance(value, type) and issubclass(value, Exception)]
+    return (RuntimeError, ValueError, *own)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
