@@ -11,11 +11,11 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "u2net"
 LAYERS = [
-    {"errors", "types", "atomic"},
+    {"errors", "types", "atomic", "cgroup"},
     {"damage", "exif", "jpeg", "shaper", "colour", "metadata", "readers", "png", "tiff", "pixels", "encode", "tensor"}
     | {"composite", "region"},
-    {"models", "fetch", "weights", "session", "engines"},
-    {"predict", "remove", "batch"},
+    {"models", "fetch", "weights", "session", "engines", "machine"},
+    {"predict", "remove", "batch", "doctor", "probe", "findings"},
     {"cli", "__main__"},
 ]
 HEAVY = ["torch", "openvino", "onnxruntime", "av", "fastapi", "pymatting", "matplotlib", "numpy", "cv2", "PIL"]

@@ -6,6 +6,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import openvino as ov
@@ -218,3 +219,36 @@ def test_model_of_another_kind_is_refused(small: Session) -> None:
     classes = replace(small, spec=replace(small.spec, kind="classes"))
     with pytest.raises(BadInput, match="classes"):
         predict(classes, Picture(np.zeros((8, 8, 3), np.uint8)))
+
+
+def test_device_whose_driver_fails_falls_back_or_fails_if_required(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_model(tmp_path / "mine.xml")
+    real = ov.Core()
+
+    class BrokenGpu:
+        available_devices: ClassVar[list[str]] = ["CPU", "GPU.0", "GPU.1"]
+
+        def get_property(self, target: str, name: str) -> object:
+            return ["FP32"] if target == "GPU" else real.get_property(target, name)
+
+        def read_model(self, path: Path) -> object:
+            return real.read_model(path)
+
+        def compile_model(self, model: object, target: str, config: dict[str, object]) -> object:
+            if target == "GPU":
+                raise RuntimeError("Exception from somewhere.cpp:42:\nclBuildProgram failed")
+            return real.compile_model(model, target, config)
+
+        def import_model(self, blob: object, target: str, config: dict[str, object]) -> object:
+            return real.import_model(blob, target, config)
+
+    monkeypatch.setattr(ov, "Core", BrokenGpu)
+    with caplog.at_level(logging.WARNING, "u2net"):
+        assert open_session(path, device="gpu").device == "cpu"
+    assert "finds 'gpu' here but cannot use it (clBuildProgram failed)" in caplog.text
+    with pytest.raises(EngineUnavailable, match="clBuildProgram failed"):
+        open_session(path, device="gpu", require_device=True)
+    with pytest.raises(EngineUnavailable, match="no device 'npu' here; it has: cpu, gpu;"):
+        open_session(path, device="npu", require_device=True)

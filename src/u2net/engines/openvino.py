@@ -42,15 +42,29 @@ def open_openvino(
     import openvino as ov
 
     core = ov.Core()
+    have = [name.split(".")[0] for name in core.available_devices]
+    if _DEVICE[device] in have:
+        try:
+            return _open(core, path, spec, precision, device, threads, cache_dir)
+        except RuntimeError as error:  # of a driver
+            if device == "cpu":
+                raise
+            problem = f"OpenVINO finds '{device}' here but cannot use it ({str(error).strip().splitlines()[-1]})"
+    else:
+        here = ", ".join(name.lower() for name in dict.fromkeys(have))
+        problem = f"OpenVINO finds no device '{device}' here; it has: {here}"
+    if require_device:
+        raise EngineUnavailable(f"{problem}; run: u2net doctor")
+    log.warning("%s; the CPU is used (--require-device makes this an error); run: u2net doctor", problem)
+    return _open(core, path, spec, precision, "cpu", threads, cache_dir)
+
+
+def _open(
+    core: Any, path: Path, spec: ModelSpec, precision: str, device: str, threads: int | None, cache_dir: Path
+) -> Session:
+    import openvino as ov
+
     target = _DEVICE[device]
-    if not any(name.split(".")[0] == target for name in core.available_devices):
-        have = ", ".join(name.lower() for name in core.available_devices)
-        if require_device:
-            raise EngineUnavailable(f"OpenVINO finds no device '{device}' here; it has: {have}")
-        log.warning(
-            "OpenVINO finds no device '%s' here; the CPU is used (--require-device makes this an error)", device
-        )
-        device, target = "cpu", "CPU"
     capabilities = core.get_property(target, "OPTIMIZATION_CAPABILITIES")
     chosen = choose_precision(precision, spec, has_bf16="BF16" in capabilities, device=device)
 
