@@ -1,1 +1,31 @@
-"""What runs a network: a file an engine, one `open_…` function each, its library imported inside it."""
+"""What runs the networks: one file and one function an engine. Here: what of them is installed, without loading it."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
+    "openvino": ("openvino",),
+    # All of these install the one module `onnxruntime`, each over the other's files.
+    "onnxruntime": (
+        "onnxruntime",
+        "onnxruntime-gpu",
+        "onnxruntime-directml",
+        "onnxruntime-migraphx",
+        "onnxruntime-rocm",
+    ),
+}
+"""The packages that an engine comes in, the common one first."""
+
+
+def installed(engine: str) -> dict[str, str]:
+    """The packages of an engine that are installed here, with their versions."""
+    return {name: version for name in DISTRIBUTIONS[engine] if (version := version_of(name))}
+
+
+def version_of(distribution: str) -> str | None:
+    """The version of an installed package, or None."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None

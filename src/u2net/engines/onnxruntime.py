@@ -39,8 +39,6 @@ _OPTIONS: dict[str, dict[str, str]] = {
     "MIGraphXExecutionProvider": {"device_id": "0"},
     "ROCMExecutionProvider": {"device_id": "0"},
 }
-PACKAGES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-migraphx", "onnxruntime-rocm")
-"""Distributions that all install the one module `onnxruntime`, each over the other's files."""
 
 MENDS = {
     "cuda": 'pip uninstall -y onnxruntime && pip install "onnxruntime-gpu[cuda,cudnn]"',
@@ -62,7 +60,7 @@ def open_onnxruntime(
     precision: `auto` or `f32`. device: `cpu`, `cuda`, `coreml`, `directml` or `rocm`.
     Raises EngineUnavailable (not installed, no such device or precision), WeightsUnavailable (unusable file).
     """
-    onnxruntime = _imported()
+    onnxruntime = import_onnxruntime()
     if precision == "bf16":
         raise EngineUnavailable("the onnxruntime engine computes in f32 only; use --precision f32 or auto")
 
@@ -103,7 +101,8 @@ def devices_of(providers: list[str]) -> list[str]:
     return [device for device, names in PROVIDERS.items() if any(name in providers for name in names)]
 
 
-def _imported() -> Any:
+def import_onnxruntime() -> Any:
+    """The module. Raises EngineUnavailable where it is not installed, only half of it, or cannot be loaded."""
     try:
         import onnxruntime
     except ModuleNotFoundError as error:

@@ -39,9 +39,7 @@ def open_openvino(
     cache_dir: where compiled models lie; one that cannot be written only costs the next start its speed.
     Raises EngineUnavailable for a device or precision that is not here, WeightsUnavailable for an unusable file.
     """
-    import openvino as ov
-
-    core = ov.Core()
+    core = import_openvino().Core()
     have = [name.split(".")[0] for name in core.available_devices]
     if _DEVICE[device] in have:
         try:
@@ -57,6 +55,15 @@ def open_openvino(
         raise EngineUnavailable(f"{problem}; run: u2net doctor")
     log.warning("%s; the CPU is used (--require-device makes this an error); run: u2net doctor", problem)
     return _open(core, path, spec, precision, "cpu", threads, cache_dir)
+
+
+def import_openvino() -> Any:
+    """The module. Raises EngineUnavailable where it is not installed or cannot be loaded."""
+    try:
+        import openvino
+    except ImportError as error:
+        raise EngineUnavailable(f"openvino cannot be loaded ({error}); run: u2net doctor") from error
+    return openvino
 
 
 def _open(
