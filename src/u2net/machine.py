@@ -36,7 +36,7 @@ class Machine:
     cores: all that the system has. usable_cores: those that this process may run on. cpu_quota: cores' worth of time
     that its control group gives it, or None. threads: how many u2net takes.
     memory_bytes, free_bytes: of the machine, or of the control group where that is less; None: unknown.
-    graphics: the makers of graphics cards seen: `nvidia`, `amd`, `intel`, `apple`.
+    graphics: the makers of graphics cards that can be reached: `nvidia`, `amd`, `intel`, `apple`.
     """
 
     system: str
@@ -72,7 +72,7 @@ def this_machine() -> Machine:
         threads=allowed_threads() or usable_cores(),
         memory_bytes=total,
         free_bytes=free,
-        graphics=_graphics(),
+        graphics=graphics(),
     )
 
 
@@ -154,16 +154,21 @@ class _MemoryStatus(ctypes.Structure):
     )
 
 
-def _graphics() -> tuple[str, ...]:
-    """By what their drivers and the PCI bus show, which needs no library of theirs."""
+def graphics(root: Path = Path("/")) -> tuple[str, ...]:
+    """The makers of the graphics cards that this process may reach, by what their drivers show.
+
+    root: where /dev and /sys are found. A container sees its host's cards in /sys, but has their devices only if given.
+    """
     found = set()
     if sys.platform == "darwin" and platform.machine() == "arm64":
         found.add("apple")
-    if Path("/dev/nvidia0").exists() or "GPU " in _output("nvidia-smi", "-L"):
+    if (root / "dev/nvidia0").exists() or "GPU " in _output("nvidia-smi", "-L"):
         found.add("nvidia")
-    makers = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}
-    for vendor in Path("/sys/class/drm").glob("card*/device/vendor"):
-        found |= {makers[maker] for maker in [_text(vendor).strip()] if maker in makers}
+    devices = {"0x1002": ("amd", "dev/kfd"), "0x8086": ("intel", "dev/dri")}
+    for vendor in root.glob("sys/class/drm/card*/device/vendor"):
+        maker, device = devices.get(_text(vendor).strip(), ("", ""))
+        if maker and (root / device).exists():
+            found.add(maker)
     return tuple(sorted(found))
 
 

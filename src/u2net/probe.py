@@ -1,4 +1,4 @@
-"""Whether an engine really runs on a device: each is tried in a process of its own, which a driver may crash or hang."""
+"""Whether an engine really runs on a device: tried in a process of its own, which a driver may crash or hang."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def main() -> None:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # as in the command line
     question = json.loads(sys.argv[1])
     try:
-        answer = _tried(**question) if "device" in question else {"found": _listed(**question)}
+        answer: dict[str, Any] = _tried(**question) if "device" in question else {"found": _listed(**question)}
     except U2NetError as error:
         answer = {"problem": str(error)}
     print(_MARK + json.dumps(answer), flush=True)  # noqa: T201

@@ -7,6 +7,7 @@ import importlib
 import io
 import logging
 import os
+import platform
 import sys
 import warnings
 from typing import Any
@@ -14,12 +15,15 @@ from typing import Any
 import click
 
 from u2net import __version__
+from u2net.engines import DISTRIBUTIONS, installed
 from u2net.errors import U2NetError
 
 _COMMANDS = {
     "remove": "Cut the object out of pictures.",
     "saliency": "Write the saliency map itself.",
     "models": "Weight files: list, fetch, verify, import and remove them.",
+    "doctor": "Show what u2net can use here, and what is wrong.",
+    "completion": "Print what lets a shell complete u2net's words.",
 }
 
 
@@ -41,12 +45,26 @@ class _Commands(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
+def _show_versions(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """u2net, Python and each engine, a line each; read from their metadata, which loads none."""
+    if not wanted or ctx.resilient_parsing:
+        return
+    lines = [f"u2net {__version__}", f"Python {platform.python_version()}"]
+    for engine in DISTRIBUTIONS:
+        packages = [f"{name} {version}" for name, version in installed(engine).items()]
+        lines += packages or [f"{engine} not installed"]
+    click.echo("\n".join(lines))
+    ctx.exit()
+
+
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: u2net remove cat.jpg   (writes cat.cutout.png)",
 )
-@click.version_option(__version__, prog_name="u2net")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_versions, help="Show versions."
+)
 def cli() -> None:
     """Find the object in a picture, cut it out, put it somewhere else."""
 

@@ -41,6 +41,18 @@ def download_bar(*, quiet: bool) -> Iterator[Progress | None]:
 
 
 @contextlib.contextmanager
+def step_line() -> Iterator[Callable[[str], None]]:
+    """One line that says what is being done, and is gone when the next is, or all."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status:
+        yield lambda step: status.update(f"{step} …")
+
+
+@contextlib.contextmanager
 def picture_bar(count: int, *, quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
     """A bar over `count` pictures. Yields what to call after each, and what prints on stderr above the bar."""
     if quiet or count < 2 or not sys.stderr.isatty():

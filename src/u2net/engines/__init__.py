@@ -13,6 +13,7 @@ DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
         "onnxruntime-directml",
         "onnxruntime-migraphx",
         "onnxruntime-rocm",
+        "onnxruntime-openvino",
     ),
 }
 """The packages that an engine comes in, the common one first."""

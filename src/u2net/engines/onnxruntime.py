@@ -6,13 +6,14 @@ import contextlib
 import io
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from u2net.engines import installed
 from u2net.errors import EngineUnavailable, WeightsUnavailable
 from u2net.session import Session
 from u2net.types import Map, ModelSpec, Tensor
@@ -40,15 +41,15 @@ _OPTIONS: dict[str, dict[str, str]] = {
     "ROCMExecutionProvider": {"device_id": "0"},
 }
 
-MENDS = {
-    "cuda": 'pip uninstall -y onnxruntime && pip install "onnxruntime-gpu[cuda,cudnn]"',
-    "coreml": "pip install --upgrade onnxruntime",
-    "directml": "pip uninstall -y onnxruntime && pip install onnxruntime-directml",
-    "rocm": "pip uninstall -y onnxruntime && pip install onnxruntime-migraphx",
+PACKAGES = {
+    "cpu": "onnxruntime",
+    "cuda": '"onnxruntime-gpu[cuda,cudnn]"',
+    "coreml": "onnxruntime",
+    "directml": "onnxruntime-directml",
+    "rocm": "onnxruntime-migraphx",
 }
-"""What brings a device's provider."""
+"""What pip is to install for a device, as a shell takes it; cuda with CUDA and cuDNN themselves."""
 
-CUDA_LIBRARIES = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
 _SYSTEMS = {"cuda": ("linux", "win32"), "coreml": ("darwin",), "directml": ("win32",), "rocm": ("linux",)}
 
 
@@ -96,6 +97,12 @@ def open_onnxruntime(
     return Session(spec, "onnxruntime", device, "f32", infer)
 
 
+def install_for(device: str, packages: Iterable[str]) -> str:
+    """The command that brings a device's provider. packages: those of the engine that are installed; they must go."""
+    names = " ".join(packages)
+    return (f"pip uninstall -y {names} && " if names else "") + f"pip install {PACKAGES[device]}"
+
+
 def devices_of(providers: list[str]) -> list[str]:
     """The devices that these providers stand for, in our words."""
     return [device for device, names in PROVIDERS.items() if any(name in providers for name in names)]
@@ -117,12 +124,13 @@ def import_onnxruntime() -> Any:
 
 
 def _on_device(onnxruntime: Any, path: Path, device: str, threads: int | None) -> tuple[Any, str, str]:
-    """(session on the device, "", ""), or (None or a session on the CPU, why it is not on the device, what mends it)."""
+    """(session on the device, "", ""), or (None or a session on the CPU, why not on the device, what mends it)."""
     listed = onnxruntime.get_available_providers()
     provider = next((name for name in PROVIDERS[device] if name in listed), None)
     if provider is None:
         problem = f"ONNX Runtime finds no device '{device}' here; it has: {', '.join(devices_of(listed))}"
-        return None, problem, MENDS[device] if sys.platform in _SYSTEMS[device] else "u2net doctor"
+        mend = install_for(device, installed("onnxruntime")) if sys.platform in _SYSTEMS[device] else "u2net doctor"
+        return None, problem, mend
     reason = _preload(onnxruntime) if device == "cuda" else ""
     try:
         with _silenced(onnxruntime):
@@ -133,7 +141,7 @@ def _on_device(onnxruntime: Any, path: Path, device: str, threads: int | None) -
     if loaded is not None and provider in loaded.get_providers():
         return loaded, "", ""
     problem = f"ONNX Runtime has {provider} but cannot use it" + (f" ({reason})" if reason else "")
-    return loaded, problem, CUDA_LIBRARIES if device == "cuda" else "u2net doctor"
+    return loaded, problem, install_for(device, []) if device == "cuda" else "u2net doctor"
 
 
 def _load(onnxruntime: Any, path: Path, provider: str, threads: int | None) -> Any:
