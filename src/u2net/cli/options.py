@@ -7,14 +7,36 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from u2net.session import Session
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+
+def complete_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete a file's name; click.Path would, but also refuses files in its own words."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The models' names, or a file's where none begins like that."""
+    from u2net.models import MODELS
+
+    names = [CompletionItem(name) for name in MODELS if name.startswith(incomplete)]
+    return names or complete_files(ctx, param, incomplete)
+
+
 _SESSION_OPTIONS = [
-    click.option("-m", "--model", default="u2net", show_default=True, help="A model's name, or an .onnx or .xml file."),
+    click.option(
+        "-m",
+        "--model",
+        default="u2net",
+        show_default=True,
+        help="A model's name, or an .onnx or .xml file.",
+        shell_complete=complete_models,
+    ),
     click.option(
         "--engine",
         type=click.Choice(["auto", "openvino", "onnxruntime"]),
@@ -38,9 +60,13 @@ _SESSION_OPTIONS = [
     click.option("--offline", is_flag=True, help="Never fetch a weight file."),
 ]
 _INPUT_OPTIONS = [
-    click.argument("inputs", nargs=-1, required=True, metavar="IN..."),
+    click.argument("inputs", nargs=-1, required=True, metavar="IN...", shell_complete=complete_files),
     click.option(
-        "-o", "--output", metavar="DIR|FILE", help="A folder, or for one picture a file; - is standard output."
+        "-o",
+        "--output",
+        metavar="DIR|FILE",
+        help="A folder, or for one picture a file; - is standard output.",
+        shell_complete=complete_files,
     ),
     click.option("--fail-if-empty", is_flag=True, help="Write nothing and exit with 3 where no object is found."),
     click.option("--max-megapixels", type=float, default=160, show_default=True, help="Refuse larger pictures."),

@@ -48,8 +48,8 @@ def step_line() -> Iterator[Callable[[str], None]]:
         return
     from rich.console import Console
 
-    with Console(stderr=True).status("") as status:
-        yield lambda step: status.update(f"{step} …")
+    with Console(stderr=True).status("", spinner="line") as status:
+        yield lambda step: status.update(f"{step} ...")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from u2net.cli.options import EncodingOptions, InputOptions, SessionOptions, encoding_options, picture_options
+from u2net.cli.options import (
+    EncodingOptions,
+    InputOptions,
+    SessionOptions,
+    complete_files,
+    encoding_options,
+    picture_options,
+)
 
 if TYPE_CHECKING:
     from u2net.types import Picture
@@ -21,7 +28,12 @@ if TYPE_CHECKING:
 @picture_options
 @encoding_options
 @click.option("--only-mask", is_flag=True, help="Write the alpha as a grey picture instead of the cutout.")
-@click.option("--background", metavar="COLOUR|FILE", help="Lay the object over a colour or a picture.")
+@click.option(
+    "--background",
+    metavar="COLOUR|FILE",
+    help="Lay the object over a colour or a picture.",
+    shell_complete=complete_files,
+)
 def command(
     session: SessionOptions,
     given: InputOptions,
