@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from click.testing import CliRunner, Result
 from conftest import EXAMPLES
 from PIL import Image
 
+from u2net import __version__
 from u2net.cli import cli, main
 from u2net.session import Session
 from u2net.weights import cache_dir
@@ -201,4 +205,21 @@ def test_nothing_is_told_to_anybody_and_the_home_folder_stays_as_it_is(folder: P
 
 def test_module_runs_as_the_command_does() -> None:
     result = subprocess.run([sys.executable, "-m", "u2net", "--version"], capture_output=True, text=True, check=True)
-    assert result.stdout.startswith("u2net, version ")
+    assert result.stdout.startswith(f"u2net {__version__}\n")
+
+
+def test_version_names_the_engines_and_loads_none() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "u2net", "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    python, openvino, onnxruntime = result.stdout.splitlines()[1:]
+    assert python == f"Python {platform.python_version()}"
+    assert openvino == f"openvino {metadata.version('openvino')}"
+    assert onnxruntime.split()[0].startswith("onnxruntime")
+    for heavy in ("numpy", "openvino", "onnxruntime"):
+        assert not re.search(rf" {heavy}$", result.stderr, re.MULTILINE)
+
+
+def test_version_says_which_engine_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = {"openvino": {}, "onnxruntime": {"onnxruntime-gpu": "1.31.1"}}
+    monkeypatch.setattr("u2net.cli.installed", packages.__getitem__)
+    assert u2net("--version").stdout.splitlines()[2:] == ["openvino not installed", "onnxruntime-gpu 1.31.1"]
