@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from u2net.doctor import Engine, Examination
     from u2net.findings import Finding
     from u2net.machine import Machine
+    from u2net.probe import Trial
 
 WIDTH = 96
 _OK, _BAD, _ABSENT = "ok", "!!", "--"
@@ -94,13 +95,17 @@ def _of_engine(engine: Engine) -> Iterator[str]:
         return
     yield f"  {_BAD if engine.problem or not engine.trials else _OK}  {versions or engine.name}"
     for trial in engine.trials:
-        times = (
-            f"loads in {trial.load_s:.2f} s, then {trial.picture_s:.2f} s" if trial.picture_s is not None else "runs"
-        )
-        outcome = "fails, see below" if trial.problem else times
         mark = _BAD if trial.problem else _OK
-        name = f"  ({trial.name})" if trial.name != trial.device else ""
-        yield from _wrapped(f"{trial.device:<8} {trial.precision:<4}  {outcome}{name}", f"  {mark}    ", " " * 8)
+        yield from _wrapped(f"{trial.device:<8} {trial.precision:<4}  {_outcome(trial)}", f"  {mark}    ", " " * 23)
+
+
+def _outcome(trial: Trial) -> str:
+    if trial.problem:
+        return f"fails: {trial.problem.split('; run: ')[0]}"
+    name = f"  ({trial.name})" if trial.name != trial.device else ""
+    if trial.picture_s is None:
+        return f"runs{name}"
+    return f"loads in {trial.load_s:.2f} s, then {trial.picture_s:.2f} s{name}"
 
 
 def _of_weights(seen: Examination) -> Iterator[str]:
