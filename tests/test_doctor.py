@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -57,6 +59,25 @@ def test_machine_without_weights_is_told_to_pull_them_and_is_not_broken(no_weigh
     assert {trial["engine"] for trial in trials} == {"openvino", "onnxruntime"}
     assert all(trial["problem"] is None and trial["picture_s"] is None for trial in trials)
     assert not any(no_weights.iterdir())  # nothing fetched, nothing left
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such terminals")
+def test_progress_is_on_a_terminal_and_the_json_where_it_is_sent(no_weights: Path) -> None:
+    import pty
+
+    terminal, end = pty.openpty()
+    with (no_weights.parent / "json").open("wb") as json_file:
+        process = subprocess.Popen([sys.executable, "-m", "u2net", "doctor", "--json"], stdout=json_file, stderr=end)
+    os.close(end)
+    shown = b""
+    with contextlib.suppress(OSError):  # how Linux tells that the other side is gone
+        while part := os.read(terminal, 4096):
+            shown += part
+    os.close(terminal)
+    assert process.wait(60) == 0
+    assert json.loads((no_weights.parent / "json").read_text())["ok"] is True
+    for step in (b"loading openvino ...", b"trying onnxruntime on cpu in f32 ..."):
+        assert step in shown
 
 
 def keys_of(value: Any, path: str = "") -> set[str]:
@@ -138,7 +159,15 @@ def test_damaged_weights_are_seen(no_weights: Path) -> None:
     assert look_at_weights(spec) == Weights("u2netp", "not fetched", None, spec.size_bytes)
     no_weights.mkdir()
     (no_weights / spec.file).write_bytes(b"half of it")
-    assert look_at_weights(spec) == Weights("u2netp", "damaged", str(no_weights / spec.file), 10)
+    assert look_at_weights(spec) == Weights("u2netp", "wrong checksum", str(no_weights / spec.file), 10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file that nobody can read, root neither")
+def test_unreadable_weights_are_seen(no_weights: Path) -> None:
+    spec = MODELS["u2netp"]
+    no_weights.mkdir()
+    (no_weights / spec.file).symlink_to("/proc/self/mem")
+    assert look_at_weights(spec).state == "unreadable"
 
 
 def test_report_is_ascii_and_its_lines_are_short() -> None:

@@ -27,8 +27,8 @@ MACHINE = Machine(
 OPENVINO = Engine("openvino", {"openvino": "2026.4.1"}, None, (Trial("openvino", "cpu", "A processor", "f32"),))
 ONNXRUNTIME = Engine("onnxruntime", {"onnxruntime": "1.31.1"}, None, (Trial("onnxruntime", "cpu", "cpu", "f32"),))
 ABSENT = Engine("onnxruntime", {}, "onnxruntime is not installed; run: pip install 'u2net[onnxruntime]'", ())
-HERE = Weights("u2net", "here", "/cache/u2net.onnx", 175_997_641)
-SMALL_HERE = Weights("u2netp", "here", "/cache/u2netp.onnx", 4_574_861)
+HERE = Weights("u2net", "verified", "/cache/u2net.onnx", 175_997_641)
+SMALL_HERE = Weights("u2netp", "verified", "/cache/u2netp.onnx", 4_574_861)
 HEALTHY = Examination(
     u2net="0.1.0",
     machine=MACHINE,
@@ -164,7 +164,7 @@ def test_other_devices_of_onnxruntime_that_fail_want_its_package(device: str, me
 def test_read_only_cache_is_broken_only_where_weights_must_still_be_fetched() -> None:
     read_only = replace(HEALTHY, cache=Cache("/cache", "Read-only file system", 1))
     finding = only(read_only)
-    assert (finding.broken, finding.mend) == (False, "export U2NET_CACHE=/tmp/u2net")
+    assert (finding.broken, finding.mend) == (False, "mkdir -m 700 /tmp/u2net && export U2NET_CACHE=/tmp/u2net")
     assert "/cache (Read-only file system): each start compiles" in finding.problem
     missing = replace(read_only, weights=(Weights("u2net", "not fetched", None, 175_997_641), SMALL_HERE))
     broken, pull = findings(missing, platform="win32")
@@ -188,7 +188,7 @@ def test_missing_weights_are_no_breakage_for_the_first_use_fetches_them() -> Non
 
 @pytest.mark.parametrize(("model", "broken"), [("u2net", True), ("u2netp", False)])
 def test_damaged_weights_are_fetched_anew(model: str, broken: bool) -> None:
-    weights = [replace(each, state="damaged") if each.model == model else each for each in HEALTHY.weights]
+    weights = [replace(each, state="wrong checksum") if each.model == model else each for each in HEALTHY.weights]
     finding = only(replace(HEALTHY, weights=tuple(weights)))
     assert (finding.broken, finding.mend) == (broken, f"u2net models pull {model}")
     assert f"/cache/{model}.onnx" in finding.problem
@@ -200,5 +200,5 @@ def test_unreadable_weights_show_whose_they_are() -> None:
 
 
 def test_what_stands_in_the_way_comes_first() -> None:
-    damaged = replace(with_card("nvidia", "intel"), weights=(replace(HERE, state="damaged"),))
+    damaged = replace(with_card("nvidia", "intel"), weights=(replace(HERE, state="wrong checksum"),))
     assert [finding.broken for finding in findings(damaged)] == [True, False, False]

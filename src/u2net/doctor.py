@@ -12,13 +12,15 @@ from typing import Literal
 
 from u2net import __version__, weights
 from u2net.engines import DISTRIBUTIONS, installed, version_of
-from u2net.errors import WrongChecksum
+from u2net.errors import WeightsUnavailable, WrongChecksum
 from u2net.machine import Machine, this_machine
 from u2net.models import MODELS
 from u2net.probe import Trial, look, try_out
 from u2net.types import ModelSpec
 
 PACKAGES = ("numpy", "pillow", "opencv-python-headless", "tifffile", "click", "rich")
+TIMED_MODELS = ("u2net", "u2netp")
+"""Those that find the object of the picture they are timed with; others look for people or clothes."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Weights:
     """A model's weight file. path: where it lies, or None; bytes: its size, or what it will be."""
 
     model: str
-    state: Literal["here", "not fetched", "damaged", "unreadable"]
+    state: Literal["verified", "not fetched", "wrong checksum", "unreadable"]
     path: str | None
     bytes: int
 
@@ -73,7 +75,7 @@ def examine(on_step: Callable[[str], None] = lambda _: None) -> Examination:
     on_step("checking the weights")
     cache = look_at_cache(weights.cache_dir())
     files = tuple(look_at_weights(spec) for spec in MODELS.values())
-    timed = next((file.model for file in files if file.state == "here"), None)
+    timed = next((file.model for file in files if file.state == "verified" and file.model in TIMED_MODELS), None)
     return Examination(
         u2net=__version__,
         machine=machine,
@@ -117,9 +119,9 @@ def look_at_weights(spec: ModelSpec) -> Weights:
     try:
         path = weights.find(spec)
     except WrongChecksum:
-        return Weights(spec.name, "damaged", str(own), own.stat().st_size)
-    except OSError:
+        return Weights(spec.name, "wrong checksum", str(own), own.stat().st_size)
+    except (OSError, WeightsUnavailable):
         return Weights(spec.name, "unreadable", str(own), spec.size_bytes)
     if path is None:
         return Weights(spec.name, "not fetched", None, spec.size_bytes)
-    return Weights(spec.name, "here", str(path), path.stat().st_size)
+    return Weights(spec.name, "verified", str(path), path.stat().st_size)

@@ -86,7 +86,11 @@ def _of_providers(engine: Engine, name: str, cards: dict[str, str]) -> Iterator[
 
 
 def _of_cache(seen: Examination, platform: str) -> Iterator[Finding]:
-    set_to = 'set "U2NET_CACHE=%TEMP%\\u2net"' if platform == "win32" else "export U2NET_CACHE=/tmp/u2net"
+    set_to = (
+        'set "U2NET_CACHE=%TEMP%\\u2net"'
+        if platform == "win32"
+        else "mkdir -m 700 /tmp/u2net && export U2NET_CACHE=/tmp/u2net"
+    )
     missing = [weights for weights in seen.weights if weights.model == DEFAULT_MODEL and weights.state == "not fetched"]
     if seen.cache.problem:
         costs = "weights cannot be fetched" if missing else "each start compiles the model anew"
@@ -105,7 +109,7 @@ def _of_cache(seen: Examination, platform: str) -> Iterator[Finding]:
 def _of_weights(weights: Weights) -> Iterator[Finding]:
     pull = f"u2net models pull {weights.model}"
     default = weights.model == DEFAULT_MODEL
-    if weights.state == "damaged":
+    if weights.state == "wrong checksum":
         yield Finding(default, f"{weights.path} is not the published file of {weights.model}", pull)
     elif weights.state == "unreadable" and weights.path:
         yield Finding(default, f"{weights.path} cannot be read", f"ls -l {shlex.quote(weights.path)}")

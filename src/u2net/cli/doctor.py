@@ -113,8 +113,8 @@ def _of_weights(seen: Examination) -> Iterator[str]:
     state = f"cannot be written: {cache.problem}" if cache.problem else f"{_gigabytes(cache.free_bytes)} free"
     yield f"  {_BAD if cache.problem else _OK}  {cache.folder}  ({state})"
     for weights in seen.weights:
-        mark = {"here": _OK, "not fetched": _ABSENT}.get(weights.state, _BAD)
-        where = weights.path if weights.state == "here" else weights.state
+        mark = {"verified": _OK, "not fetched": _ABSENT}.get(weights.state, _BAD)
+        where = weights.path if weights.state == "verified" else weights.state
         yield f"  {mark}  {weights.model:<18} {weights.bytes / 1e6:>6.1f} MB  {where}"
 
 
