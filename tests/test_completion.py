@@ -60,6 +60,7 @@ def completed(shell: str, line: str, folder: Path) -> list[str]:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shell_completes_commands_options_and_values(shell: str, tmp_path: Path) -> None:
     assert completed(shell, "u2net sal", tmp_path) == ["saliency"]
+    assert completed(shell, "u2net --version sal", tmp_path) == ["saliency"]
     assert completed(shell, "u2net remove --backg", tmp_path) == ["--background"]
     assert sorted(completed(shell, "u2net remove --device c", tmp_path)) == ["coreml", "cpu", "cuda"]
     assert completed(shell, "u2net remove --model u2netp", tmp_path) == ["u2netp"]

@@ -148,8 +148,9 @@ def test_cache_folder_is_tried_by_writing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc takes no files, whoever asks")
-def test_read_only_cache_folder_is_said_in_the_systems_words() -> None:
-    cache = look_at_cache(Path("/proc/u2net"))
+@pytest.mark.parametrize("folder", ["/proc", "/proc/u2net"])
+def test_read_only_cache_folder_is_said_in_the_systems_words(folder: str) -> None:
+    cache = look_at_cache(Path(folder))
     assert cache.problem is not None and cache.problem[0].isupper()
     assert any("cannot be written: " in line for line in report(replace(HEALTHY, cache=cache), []))
 
@@ -190,9 +191,11 @@ def test_report_is_ascii_and_its_lines_are_short() -> None:
     assert lines[-1] == "     run: a command"
 
 
-def test_command_to_type_is_never_broken_over_lines() -> None:
-    mend = "pip install " + "x" * 200
-    assert f"     run: {mend}" in report(HEALTHY, [Finding(False, "one", mend)])
+def test_commands_and_paths_are_never_broken_over_lines() -> None:
+    mend, path = "pip install " + "x" * 200, "/cache-" + "y" * 200
+    lines = list(report(HEALTHY, [Finding(False, f"{path} cannot be written", mend)]))
+    assert f"     run: {mend}" in lines
+    assert any(path in line for line in lines)
 
 
 def test_report_of_a_healthy_machine_says_so_and_shows_what_was_measured() -> None:
