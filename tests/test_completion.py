@@ -64,6 +64,7 @@ def test_shell_completes_commands_options_and_values(shell: str, tmp_path: Path)
     assert completed(shell, "u2net remove --backg", tmp_path) == ["--background"]
     assert sorted(completed(shell, "u2net remove --device c", tmp_path)) == ["coreml", "cpu", "cuda"]
     assert completed(shell, "u2net remove --model u2netp", tmp_path) == ["u2netp"]
+    assert completed(shell, "u2net models rm sil", tmp_path) == ["silueta"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such shells")

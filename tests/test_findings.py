@@ -10,6 +10,7 @@ from u2net.doctor import Cache, Engine, Examination, Weights
 from u2net.findings import Finding, findings
 from u2net.machine import Machine
 from u2net.probe import Trial
+from u2net.weights import State
 
 MACHINE = Machine(
     system="Linux 6.12 x86_64",
@@ -180,8 +181,9 @@ def test_full_disk_is_broken_before_the_weights_are_fetched_and_fine_after() -> 
     assert broken.broken and "only 300 MB" in broken.problem
 
 
-def test_missing_weights_are_no_breakage_for_the_first_use_fetches_them() -> None:
-    finding = only(replace(HEALTHY, weights=(Weights("u2net", "not fetched", None, 175_997_641),)))
+@pytest.mark.parametrize("state", ["not fetched", "unfinished"])
+def test_missing_weights_are_no_breakage_for_the_first_use_fetches_them(state: State) -> None:
+    finding = only(replace(HEALTHY, weights=(Weights("u2net", state, None, 175_997_641),)))
     assert (finding.broken, finding.mend) == (False, "u2net models pull u2net")
     assert "176 MB" in finding.problem
 

@@ -8,11 +8,9 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from u2net import __version__, weights
 from u2net.engines import DISTRIBUTIONS, installed, version_of
-from u2net.errors import WeightsUnavailable, WrongChecksum
 from u2net.machine import Machine, this_machine
 from u2net.models import MODELS
 from u2net.probe import Trial, look, try_out
@@ -47,10 +45,10 @@ class Cache:
 
 @dataclass(frozen=True)
 class Weights:
-    """A model's weight file. path: where it lies, or None; bytes: its size, or what it will be."""
+    """A model's weight file. state: of `weights.state`; path: where it lies, or None; bytes: its published size."""
 
     model: str
-    state: Literal["verified", "not fetched", "wrong checksum", "unreadable"]
+    state: weights.State
     path: str | None
     bytes: int
 
@@ -115,13 +113,5 @@ def look_at_cache(folder: Path) -> Cache:
 
 def look_at_weights(spec: ModelSpec) -> Weights:
     """Whether a model's file is here and the right one."""
-    own = weights.cache_dir() / spec.file
-    try:
-        path = weights.find(spec)
-    except WrongChecksum:
-        return Weights(spec.name, "wrong checksum", str(own), own.stat().st_size)
-    except (OSError, WeightsUnavailable):
-        return Weights(spec.name, "unreadable", str(own), spec.size_bytes)
-    if path is None:
-        return Weights(spec.name, "not fetched", None, spec.size_bytes)
-    return Weights(spec.name, "verified", str(path), path.stat().st_size)
+    state, path = weights.state(spec)
+    return Weights(spec.name, state, str(path) if path else None, spec.size_bytes)

@@ -13,6 +13,7 @@ from u2net.probe import Trial
 
 DEFAULT_MODEL = "u2net"
 _INTEL_DRIVERS = 'sudo apt install ocl-icd-libopencl1 intel-opencl-icd && sudo usermod -aG render "$USER"'
+_MISSING = ("not fetched", "unfinished")
 _CARDS = {"nvidia": ("cuda", "NVIDIA card"), "amd": ("rocm", "AMD card")}
 
 
@@ -91,7 +92,7 @@ def _of_cache(seen: Examination, platform: str) -> Iterator[Finding]:
         if platform == "win32"
         else "mkdir -m 700 /tmp/u2net && export U2NET_CACHE=/tmp/u2net"
     )
-    missing = [weights for weights in seen.weights if weights.model == DEFAULT_MODEL and weights.state == "not fetched"]
+    missing = [weights for weights in seen.weights if weights.model == DEFAULT_MODEL and weights.state in _MISSING]
     if seen.cache.problem:
         costs = "weights cannot be fetched" if missing else "each start compiles the model anew"
         problem = (
@@ -113,7 +114,7 @@ def _of_weights(weights: Weights) -> Iterator[Finding]:
         yield Finding(default, f"{weights.path} is not the published file of {weights.model}", pull)
     elif weights.state == "unreadable" and weights.path:
         yield Finding(default, f"{weights.path} cannot be read", f"ls -l {shlex.quote(weights.path)}")
-    elif weights.state == "not fetched" and default:
+    elif weights.state in _MISSING and default:
         size = f"{weights.bytes / 1e6:.0f} MB"
         yield Finding(False, f"the weights of {weights.model} are not here; the first use fetches {size}", pull)
 

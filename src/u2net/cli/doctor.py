@@ -113,7 +113,7 @@ def _of_weights(seen: Examination) -> Iterator[str]:
     state = f"cannot be written: {cache.problem}" if cache.problem else f"{_gigabytes(cache.free_bytes)} free"
     yield f"  {_BAD if cache.problem else _OK}  {cache.folder}  ({state})"
     for weights in seen.weights:
-        mark = {"verified": _OK, "not fetched": _ABSENT}.get(weights.state, _BAD)
+        mark = {"verified": _OK, "not fetched": _ABSENT, "unfinished": _ABSENT}.get(weights.state, _BAD)
         where = weights.path if weights.state == "verified" else weights.state
         yield f"  {mark}  {weights.model:<18} {weights.bytes / 1e6:>6.1f} MB  {where}"
 

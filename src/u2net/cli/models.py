@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from u2net.cli.options import complete_names
+
 if TYPE_CHECKING:
     from u2net.types import ModelSpec
 
@@ -80,7 +82,7 @@ def _whereabouts(row: dict[str, Any]) -> str:
 
 
 @command.command("pull", epilog="Example: u2net models pull u2net u2netp")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete_names)
 @click.option("--offline", is_flag=True, help="Only look whether the files are here.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def pull(names: tuple[str, ...], offline: bool, quiet: bool) -> int:
@@ -109,7 +111,7 @@ def pull(names: tuple[str, ...], offline: bool, quiet: bool) -> int:
 
 
 @command.command("verify", epilog="Example: u2net models verify u2net")
-@click.argument("names", nargs=-1, metavar="[NAME...]")
+@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=complete_names)
 def verify(names: tuple[str, ...]) -> int:
     """Compare weight files with their checksums.
 
@@ -148,7 +150,7 @@ def _problem(path: Path, spec: ModelSpec) -> str:
 
 
 @command.command("path", epilog='Example: cp "$(u2net models path u2net)" .')
-@click.argument("name")
+@click.argument("name", shell_complete=complete_names)
 def path_of(name: str) -> None:
     """Print where a model's file lies.
 
@@ -167,7 +169,9 @@ def path_of(name: str) -> None:
 
 @command.command("import", epilog="Example: u2net models import Downloads/u2net.onnx --as u2net")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--as", "name", required=True, metavar="NAME", help="The model that the file is.")
+@click.option(
+    "--as", "name", required=True, metavar="NAME", help="The model that the file is.", shell_complete=complete_names
+)
 def import_file(file: Path, name: str) -> None:
     """Take up a weight file that you have.
 
@@ -180,7 +184,7 @@ def import_file(file: Path, name: str) -> None:
 
 
 @command.command("rm", epilog="Example: u2net models rm u2net_human_seg")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_names)
 def remove(name: str) -> None:
     """Delete a model's file from the cache folder.
 

@@ -20,12 +20,16 @@ def complete_files(ctx: click.Context, param: click.Parameter, incomplete: str) 
     return [CompletionItem(incomplete, type="file")]
 
 
-def complete_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The models' names, or a file's where none begins like that."""
+def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The models' names."""
     from u2net.models import MODELS
 
-    names = [CompletionItem(name) for name in MODELS if name.startswith(incomplete)]
-    return names or complete_files(ctx, param, incomplete)
+    return [CompletionItem(name) for name in MODELS if name.startswith(incomplete)]
+
+
+def complete_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The models' names, or a file's where none begins like that."""
+    return complete_names(ctx, param, incomplete) or complete_files(ctx, param, incomplete)
 
 
 _SESSION_OPTIONS = [
