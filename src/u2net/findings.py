@@ -143,5 +143,5 @@ def _sentence(trial: Trial) -> str:
 
 
 def _reason(problem: str) -> str:
-    """Without the command that our own errors end with: the doctor knows better."""
+    """Without the engine's name, which the caller puts, and the command at the end: the doctor knows a better one."""
     return problem.split("; run: ")[0].removeprefix("openvino ").removeprefix("onnxruntime ")
