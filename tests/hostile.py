@@ -439,6 +439,25 @@ def _zero_png(width: int, height: int, bits: int, colour: int, interlaced: int =
     return header(width, height, bits, colour, interlaced) + palette + chunk(b"IDAT", data) + chunk(b"IEND")
 
 
+def _zero_tiff(width: int, height: int, samples: int, planes: int) -> bytes:
+    """A deflated 16-bit TIFF of zeros, its colours multiplied by alpha. planes: 1 beside each other, 2 one by one."""
+    count = samples if planes == 2 else 1
+    strip = _deflated_zeros(2 * width * height * samples // count)
+    entries = [(256, width), (257, height), (258, 16), (259, 8), (262, 2), (277, samples), (278, height), (284, planes)]
+    entries += [(338, 1)]
+    table = {tag: (4, 1, struct.pack("<I", value)) for tag, value in entries}
+    lists = 8 + 2 + 12 * (len(table) + 2) + 4
+    table[258] = (3, samples, struct.pack("<I", lists))
+    first = lists + 2 * samples + 8 * count
+    pointers = [(273, lists + 2 * samples), (279, lists + 2 * samples + 4 * count)]
+    values = [[first + n * len(strip) for n in range(count)], [len(strip)] * count]
+    for (tag, at), numbers in zip(pointers, values, strict=True):
+        table[tag] = (4, count, struct.pack("<I", at if count > 1 else numbers[0]))
+    data = exif_block(*((tag, *entry) for tag, entry in sorted(table.items())))
+    data += struct.pack(f"<{samples}H", *[16] * samples) + b"".join(struct.pack(f"<{count}I", *n) for n in values)
+    return data + strip * count
+
+
 def _bombs() -> _Files:
     # Within the limit: pictures, which must be read in time.
     yield "at-the-limit-1-bit.png", _zero_png(12_600, 12_600, 1, 0), READ
@@ -454,7 +473,10 @@ def _bombs() -> _Files:
         encoded(Image.new("RGB", (8_900, 8_900)), "WEBP", lossless=True, quality=0, method=0),
         READ,
     )
+    yield "at-the-limit-premultiplied.tif", _zero_tiff(5_650, 5_650, 4, 1), READ
+    yield "at-the-limit-planes.tif", _zero_tiff(5_650, 5_650, 4, 2), READ
     # Over it.
+    yield "79-megapixels-premultiplied.tif", _zero_tiff(8_900, 8_900, 4, 1), REFUSED
     yield "900-megapixels-1-bit.png", _zero_png(30_000, 30_000, 1, 0), REFUSED
     yield "144-megapixels-16-bit.png", _zero_png(12_000, 12_000, 16, 6), REFUSED
     yield "largest-header.png", header(2**31 - 1, 2**31 - 1, 8, 6) + chunk(b"IDAT", bytes(9)) + chunk(b"IEND"), REFUSED

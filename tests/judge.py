@@ -54,7 +54,7 @@ def _write(made: Any, file_format: str, keep: str) -> None:
     try:
         written = made.to_bytes(file_format, keep=keep)
     except BadInput as error:
-        if "use PNG" not in str(error):  # what a format cannot hold, PNG can
+        if "pixels a side" not in str(error):  # what a format cannot hold, PNG can
             raise RuntimeError(f"cannot be written as {file_format}: {error}") from error
     else:
         if read(written).size != made.size:

@@ -97,7 +97,7 @@ def test_background_picture_covers_and_is_centred(tmp_path: Path) -> None:
 def test_background_that_is_neither_colour_nor_picture_is_said() -> None:
     with pytest.raises(BadInput, match=r"'beach\.jpgg' is no file, and no colour"):
         one((1, 2, 3), 0.5).over("beach.jpgg")
-    with pytest.raises(BadInput, match="three or four numbers"):
+    with pytest.raises(BadInput, match="three or four whole numbers"):
         one((1, 2, 3), 0.5).over((1, 2))
 
 
@@ -175,3 +175,23 @@ def test_pillow_image_has_the_pixels_and_the_profile() -> None:
 def test_transparent_parts_look_like_the_colour_laid_below() -> None:
     picture = Picture(np.full((1, 2, 3), 200, np.uint8), np.array([[0, 255]], np.uint8))
     np.testing.assert_array_equal(lay_over_colour(picture, (0.2, 0.4, 0.6))[0], [[51, 102, 153], [200, 200, 200]])
+
+
+@pytest.mark.parametrize("size", [(3000, 1), (1, 3000), (2, 2)])
+def test_background_of_any_shape_covers_and_takes_only_what_is_seen(size: tuple[int, int]) -> None:
+    behind = np.zeros((*size, 3), np.uint8)
+    behind[size[0] // 2, size[1] // 2] = 200
+    laid = one((1, 2, 3), 0.0).over(behind)
+    assert laid.size == one((1, 2, 3), 0.0).size
+    assert (laid.pixels[..., 3] == 255).all()
+
+
+def test_keep_is_one_of_three() -> None:
+    with pytest.raises(BadInput, match="keep is 'all', 'private' or 'none', not 'privat'"):
+        one((1, 2, 3), 1.0).to_bytes("png", keep="privat")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("colour", [("a", "b", "c"), (0.5, 0.5, 0.5), (1, 2, 300)])
+def test_colours_are_whole_numbers(colour: tuple[object, ...]) -> None:
+    with pytest.raises(BadInput, match="whole numbers from 0 to 255"):
+        one((1, 2, 3), 1.0).over(colour)  # type: ignore[arg-type]

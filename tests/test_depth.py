@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from hostile import png
 from PIL import Image
 
 import u2net
-from u2net.composite import cutout
+from u2net.composite import Cutout, cutout
 from u2net.errors import PictureTooLarge, UnreadablePicture
 from u2net.pixels import read
 from u2net.png import encode_png
@@ -246,3 +247,33 @@ def test_rows_of_alpha_and_the_whole_make_the_same_cutout() -> None:
     alpha = RANDOM.random((700, 900), np.float32)
     whole = cutout(picture, alpha)
     np.testing.assert_array_equal(cutout(picture, lambda top, bottom: alpha[top:bottom]).pixels, whole.pixels)
+
+
+@pytest.mark.parametrize(("file_format", "options"), [("webp", {"lossless": True}), ("avif", {})])
+def test_colours_of_what_becomes_transparent_in_eight_bits_are_gone(file_format: Any, options: dict[str, Any]) -> None:
+    pixels = np.full((64, 64, 4), 60_000, np.uint16)
+    pixels[..., 3] = 100  # of 65535: nothing, in eight bits
+    pixels[:32, :, 3] = 65_535
+    cut = Cutout(pixels)
+    written = read(cut.to_bytes(file_format, **options))
+    assert written.alpha is not None and not written.alpha[40:].any()
+    assert written.pixels[40:].max() <= 2
+    assert np.asarray(cut.to_pil())[40:].max() == 0
+
+
+def test_transparent_grey_of_two_and_four_bits_is_transparent() -> None:
+    for bits, value in ((2, 2), (4, 9)):
+        row = bytes([0, value << (8 - bits)]) + bytes(bits - 1)
+        data = png(8, 1, bits, 0, row, [(b"tRNS", struct.pack(">H", value))])
+        alpha = read(data).alpha
+        assert alpha is not None
+        assert alpha[0].tolist() == [0] + [255] * 7
+
+
+def test_grey_and_alpha_that_cannot_be_unpacked_are_said_to_be_packed() -> None:
+    data = bytearray(tiff_of(samples(2), photometric="minisblack", extrasamples=["unassalpha"]))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        at = file.pages[0].tags[259].valueoffset
+    struct.pack_into("<H", data, at, 5)
+    with pytest.raises(UnreadablePicture, match="its samples lie in groups of 2, compressed as LZW; save it uncomp"):
+        read(bytes(data))

@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 from u2net.atomic import atomic_file
 from u2net.encode import Format, encode, format_of, write_bytes
 from u2net.errors import BadInput, CannotWrite
+from u2net.pixels import read
 from u2net.png import Compress
 
 RGBA = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
@@ -89,8 +90,24 @@ def test_what_a_format_cannot_hold_is_said() -> None:
         encode(RGBA, format="jpeg")
     with pytest.raises(BadInput, match="16383"):
         encode(np.zeros((2, 16_384, 3), np.uint8), format="webp")
-    with pytest.raises(BadInput, match="use PNG"):
-        encode(np.ascontiguousarray(RGBA[..., :3]), format="jpeg", exif=b"Exif\0\0" + bytes(70_000))
+    with pytest.raises(BadInput, match="format is one of png, webp, avif, jpeg, tiff and compress of fast, balanced"):
+        encode(RGBA, format="gif")  # type: ignore[arg-type]
+
+
+def test_blocks_that_a_jpeg_has_no_room_for_are_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    rgb = np.ascontiguousarray(RGBA[..., :3])
+    data = encode(rgb, format="jpeg", exif=b"Exif\0\0MM\0*" + bytes(70_000), xmp=b"<x>" + bytes(66_000), dpi=(72, 72))
+    assert [record.message for record in caplog.records] == [
+        "the EXIF of 70 KB does not fit into a JPEG and is left out",
+        "the XMP of 66 KB does not fit into a JPEG and is left out",
+    ]
+    assert (opened(data).getexif(), opened(data).info["dpi"]) == ({}, (72, 72))
+
+
+def test_resolutions_that_a_jpeg_cannot_say_are_in_its_exif() -> None:
+    rgb = np.ascontiguousarray(RGBA[..., :3])
+    for dpi in ((72.5, 300.0), (99_999.0, 99_999.0)):
+        assert read(encode(rgb, format="jpeg", dpi=dpi)).dpi == dpi
 
 
 def test_suffixes_name_formats() -> None:

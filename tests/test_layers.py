@@ -12,7 +12,21 @@ import pytest
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "u2net"
 LAYERS = [
     {"errors", "types", "atomic", "cgroup"},
-    {"damage", "exif", "jpeg", "shaper", "colour", "metadata", "readers", "png", "tiff", "pixels", "encode", "tensor"}
+    {
+        "damage",
+        "exif",
+        "jpeg",
+        "shaper",
+        "colour",
+        "metadata",
+        "readers",
+        "samples",
+        "png",
+        "tiff",
+        "pixels",
+        "encode",
+        "tensor",
+    }
     | {"composite", "region"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
     {"predict", "remove", "batch", "doctor", "probe", "findings"},

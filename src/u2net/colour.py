@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,9 +32,12 @@ def parse_colour(colour: str | Sequence[int]) -> Colour:
                 f"no colour '{colour}'; give #rgb, #rrggbb, #rrggbbaa or a CSS name such as 'white'"
             ) from error
     else:
-        numbers = tuple(int(value) for value in colour)
+        try:
+            numbers = tuple(operator.index(value) for value in colour)
+        except TypeError:
+            numbers = ()
         if len(numbers) not in (3, 4) or not all(0 <= value <= 255 for value in numbers):
-            raise BadInput(f"a colour is three or four numbers from 0 to 255, not {colour!r}")
+            raise BadInput(f"a colour is three or four whole numbers from 0 to 255, not {colour!r}")
     red, green, blue = numbers[:3]
     return red, green, blue, numbers[3] if len(numbers) == 4 else 255
 
@@ -79,14 +83,21 @@ def srgb_transform(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
 
 
 def grey_table(icc: bytes) -> NDArray[np.uint16] | None:
-    """(65536,) uint16: the grey of sRGB for each 16-bit grey of a profile; None for one without a plain curve.
+    """(65536,) uint16: the grey of sRGB for each 16-bit grey of a profile; None for one that says nothing of grey.
 
-    Pillow's own conversion takes short cuts that miss dark tones of a linear profile by more than 2 ΔE.
+    By the profile's curve, where it is no more than that: Pillow's own conversion takes short cuts that miss dark tones
+    of a linear profile by more than 2 ΔE.
     """
     source, target = shaper(icc), shaper(_srgb_profile())
-    if source is None or target is None or len(source.curves) != 1:
+    if source is not None and target is not None and len(source.curves) == 1:
+        return target.from_linear(source.curves[0])
+    transform = srgb_transform(icc, "L")
+    if transform is None:
         return None
-    return target.from_linear(source.curves[0])
+    ramp = ImageCms.applyTransform(Image.fromarray(np.arange(256, dtype=np.uint8)[None]), transform)
+    levels = np.asarray(ramp)[0, :, 1].astype(np.float64) * 257
+    table: NDArray[np.uint16] = np.rint(np.interp(np.arange(65536), np.arange(256) * 257, levels)).astype(np.uint16)
+    return table
 
 
 def convert_profile(pixels: Pixels, *, source_icc: bytes | None, target_icc: bytes | None) -> Pixels:
@@ -139,3 +150,11 @@ def to_depth(values: Pixels, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) ->
         # round(v / 257) without leaving 32 bits: 65535 = 255 * 257
         return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return values.astype(np.uint16) * np.uint16(257)
+
+
+def to_eight_bits(pixels: Pixels) -> NDArray[np.uint8]:
+    """Scale (H, W), (H, W, 3) or (H, W, 4) samples to uint8; what becomes fully transparent gets the colour 0."""
+    scaled: NDArray[np.uint8] = np.asarray(to_depth(pixels, np.dtype(np.uint8)), np.uint8)
+    if pixels.dtype != np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 4:
+        scaled[scaled[..., 3] == 0] = 0
+    return scaled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,11 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from u2net.colour import Colour, can_be_target, convert_profile, parse_colour, to_depth
+from u2net.colour import Colour, can_be_target, convert_profile, parse_colour, to_depth, to_eight_bits
 from u2net.encode import Format, encode, format_of, write_bytes
 from u2net.errors import BadInput
 from u2net.metadata import without_gps
-from u2net.pixels import Source, read
+from u2net.pixels import MAX_BYTES, MAX_PIXELS, Source, read
 from u2net.png import Compress
 from u2net.region import bounding_box
 from u2net.tensor import EMPTY_BELOW
@@ -104,6 +105,8 @@ class Cutout:
         converted to sRGB, which is what a picture without a profile is taken for.
         Raises BadInput where the format cannot hold the picture.
         """
+        if keep not in ("all", "private", "none"):
+            raise BadInput(f"keep is 'all', 'private' or 'none', not {keep!r}")
         flat = self.over("white") if format == "jpeg" else self
         pixels, icc, dpi, exif, xmp = flat.pixels, flat.icc, self.dpi, self.exif, self.xmp
         if pixels[..., 3].min() == np.iinfo(pixels.dtype).max:
@@ -156,7 +159,7 @@ class Cutout:
         """A Pillow image, mode RGBA, 8 bits."""
         from PIL import Image
 
-        image = Image.fromarray(to_depth(self.pixels, np.dtype(np.uint8)))
+        image = Image.fromarray(to_eight_bits(self.pixels))
         if self.icc:
             image.info["icc_profile"] = self.icc
         return image
@@ -228,19 +231,21 @@ def lay_over_colour(picture: Picture, colour: tuple[float, float, float]) -> Pix
     return np.ascontiguousarray(_over(cv2.merge([picture.pixels, picture.alpha]), behind)[..., :3])
 
 
-def parse_background(background: Background) -> Picture | Colour:
+def parse_background(
+    background: Background, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES
+) -> Picture | Colour:
     """Tell a picture from a colour, and read it; `Cutout.over` takes the result as well.
 
-    Raises BadInput for what is neither.
+    max_pixels, max_bytes: as for `read`. Raises BadInput for what is neither.
     """
     if isinstance(background, (list, tuple)):
         return parse_colour(background)
-    if isinstance(background, str) and not Path(background).is_file():
+    if isinstance(background, str) and not os.path.isfile(background):
         try:
             return parse_colour(background)
         except BadInput as error:
             raise BadInput(f"the background '{background}' is no file, and {error}") from error
-    return read(background)  # type: ignore[arg-type]  # the sequence of numbers is dealt with above
+    return read(background, max_pixels=max_pixels, max_bytes=max_bytes)  # type: ignore[arg-type]  # the sequence of numbers is dealt with above
 
 
 def _fitted(background: Picture | Colour, size: Size, icc: bytes | None, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -261,29 +266,31 @@ def _fitted(background: Picture | Colour, size: Size, icc: bytes | None, dtype: 
 
 
 def _cover(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
-    """Scale to cover `size`, aspect kept, and take the middle."""
+    """The middle of a picture, of the aspect of `size`, scaled to that."""
     height, width = size
     scale = max(height / pixels.shape[0], width / pixels.shape[1])
-    scaled = max(width, round(pixels.shape[1] * scale)), max(height, round(pixels.shape[0] * scale))
-    resized: NDArray[Any] = cv2.resize(pixels, scaled, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    top, left = (resized.shape[0] - height) // 2, (resized.shape[1] - width) // 2
-    return resized[top : top + height, left : left + width]
+    rows, columns = max(1, round(height / scale)), max(1, round(width / scale))
+    top, left = (pixels.shape[0] - rows) // 2, (pixels.shape[1] - columns) // 2
+    middle = pixels[top : top + rows, left : left + columns]
+    resized: NDArray[Any] = cv2.resize(
+        middle, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    )
+    return resized
 
 
 def _over(front: NDArray[Any], behind: NDArray[Any]) -> NDArray[Any]:
-    """Straight-alpha `over` of two (H, W, 4) pictures of one dtype, rounded once.
+    """Straight-alpha `over` of two (H, W, 4) pictures of one dtype, rounded once; `behind` becomes the result.
 
     Opaque and empty pixels are copied to the bit; only the band between is computed.
     """
     full = np.iinfo(front.dtype).max
     opacity = front[..., 3]
-    result = behind.copy()
-    cv2.copyTo(front, (opacity == full).view(np.uint8), result)
+    cv2.copyTo(front, (opacity == full).view(np.uint8), behind)
     band = (opacity > 0) & (opacity < full)
     top, bottom = front[band].astype(np.float32), behind[band].astype(np.float32)
     upper = top[:, 3:] / np.float32(full)
     lower = bottom[:, 3:] / np.float32(full) * (1 - upper)
     total = upper + lower
-    result[band, :3] = np.rint((top[:, :3] * upper + bottom[:, :3] * lower) / total).astype(front.dtype)
-    result[band, 3] = np.rint(total[:, 0] * full).astype(front.dtype)
-    return result
+    behind[band, :3] = np.rint((top[:, :3] * upper + bottom[:, :3] * lower) / total).astype(front.dtype)
+    behind[band, 3] = np.rint(total[:, 0] * full).astype(front.dtype)
+    return behind

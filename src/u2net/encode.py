@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from u2net.atomic import atomic_file
-from u2net.colour import to_depth
+from u2net.colour import to_eight_bits
 from u2net.errors import BadInput, CannotWrite
 from u2net.exif import with_resolution
 from u2net.png import Compress, encode_png
 from u2net.tiff import encode_tiff
+
+log = logging.getLogger("u2net")
 
 Format: TypeAlias = Literal["png", "webp", "avif", "jpeg", "tiff"]
 
@@ -26,6 +29,8 @@ SUFFIX_OF_FORMAT: dict[str, str] = {
     "png": ".png", "webp": ".webp", "avif": ".avif", "jpeg": ".jpg", "tiff": ".tif",
 }  # fmt: skip
 
+# Bytes of a JPEG segment, less its length, XMP's mark, and the room for a resolution in EXIF.
+_MOST_SEGMENT = {"EXIF": 65_533 - 64, "XMP": 65_533 - 29}
 # Sides that the formats' own headers allow.
 _MAX_SIDE = {"webp": 16_383, "jpeg": 65_500, "avif": 65_535}
 # Where the error of a cutout's edge is hardly seen; each format has a scale of its own.
@@ -60,6 +65,9 @@ def encode(
     PNG and TIFF do anyway, WebP on demand, JPEG and AVIF never.
     Raises BadInput where the format cannot hold the picture.
     """
+    if format not in SUFFIX_OF_FORMAT or compress not in _WEBP_METHOD:
+        formats, efforts = ", ".join(SUFFIX_OF_FORMAT), ", ".join(_WEBP_METHOD)
+        raise BadInput(f"format is one of {formats} and compress of {efforts}, not {format!r} and {compress!r}")
     height, width = pixels.shape[:2]
     limit = _MAX_SIDE.get(format)
     if limit and max(height, width) > limit:
@@ -73,8 +81,11 @@ def encode(
         return encode_tiff(pixels, icc=icc, dpi=dpi, exif=exif, xmp=xmp)
     if format == "jpeg" and pixels.ndim == 3 and pixels.shape[2] == 4:
         raise BadInput("JPEG has no transparency; give a background, or use PNG")
-    if format != "jpeg" and dpi:
-        exif = with_resolution(exif, dpi)
+    if format == "jpeg":
+        exif, xmp = _that_fit(exif, xmp)
+    # JPEG has a field of its own, for whole numbers.
+    if dpi and not (format == "jpeg" and all(value == round(value) <= 65_535 for value in dpi)):
+        exif, dpi = with_resolution(exif, dpi), None
     options: dict[str, Any] = {"quality": quality or _QUALITY[format], "icc_profile": icc, "exif": exif or b""}
     if xmp:
         options["xmp"] = xmp
@@ -89,10 +100,20 @@ def encode(
         options |= {"subsampling": 0, "optimize": compress != "fast", "dpi": dpi or (0, 0)}
     buffer = io.BytesIO()
     try:
-        Image.fromarray(to_depth(pixels, np.dtype(np.uint8))).save(buffer, format, **options)
-    except (OSError, ValueError) as error:  # EXIF over JPEG's 64 KB segment, mostly
+        Image.fromarray(to_eight_bits(pixels)).save(buffer, format, **options)
+    except (OSError, ValueError) as error:
         raise BadInput(f"the picture cannot be written as {format.upper()}: {error}; use PNG") from error
     return buffer.getvalue()
+
+
+def _that_fit(exif: bytes | None, xmp: bytes | None) -> tuple[bytes | None, bytes | None]:
+    """The blocks that a JPEG has room for."""
+    blocks = {"EXIF": exif, "XMP": xmp}
+    for name, block in blocks.items():
+        if block and len(block) > _MOST_SEGMENT[name]:
+            log.warning("the %s of %d KB does not fit into a JPEG and is left out", name, len(block) / 1000)
+            blocks[name] = None
+    return blocks["EXIF"], blocks["XMP"]
 
 
 def check_quality(format: Format, quality: int | None, lossless: bool) -> None:

@@ -8,6 +8,7 @@ Source: Exif 3.0 (CIPA DC-008-2023), 4.6; TIFF 6.0 (Adobe, 1992), section 2.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -18,7 +19,10 @@ Order: TypeAlias = Literal["<", ">"]
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x0112, 0x011A, 0x011B, 0x0128
 EXIF_IFD, GPS_IFD, _INTEROPERABILITY_IFD = 0x8769, 0x8825, 0xA005
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA002, 0xA003
-_THUMBNAIL_AT, _THUMBNAIL_BYTES = 0x0201, 0x0202
+_SUB_IFDS = 0x014A
+_POINTERS = (EXIF_IFD, GPS_IFD, _INTEROPERABILITY_IFD, _SUB_IFDS)
+_THUMBNAIL = ((0x0201, 0x0202), (0x0111, 0x0117))  # addresses and lengths: of a JPEG, of uncompressed strips
+_MOST_DIRECTORIES = 100
 _SHORT, _LONG, _RATIONAL, _IFD = 3, 4, 5, 13
 _VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
 _PREFIX = b"Exif\0\0"
@@ -54,8 +58,15 @@ class Block:
         self.first = self.number(bytes(data[4:8]))
 
     def number(self, value: bytes) -> int:
-        """The first whole number of an entry's bytes."""
+        """The whole number of four bytes, such as an address."""
         return int.from_bytes(value[:4], "little" if self.order == "<" else "big")
+
+    def numbers(self, entry: Entry | None) -> list[int]:
+        """All whole numbers of an entry; none where it is missing or of another type."""
+        width = {_SHORT: "H", _LONG: "I", _IFD: "I"}.get(entry.kind) if entry else None
+        if entry is None or width is None:
+            return []
+        return list(struct.unpack(f"{self.order}{entry.count}{width}", entry.value))
 
     def directory(self, at: int | None = None) -> tuple[dict[int, Entry], int]:
         """The entries of the directory at an address (None: the first one), and the address of the next, or 0.
@@ -103,7 +114,7 @@ def cleaned(block: bytes, *, turned: bool) -> bytes | None:
         entries, after = found.directory()
         data = bytearray(found.data)
         if after:
-            _drop_thumbnail(found, entries, after, data)
+            _drop_thumbnail(found, after, data)
         if turned:
             _swap(entries, X_RESOLUTION, Y_RESOLUTION, data)
             _swap(found.below(entries, EXIF_IFD), _PIXEL_WIDTH, _PIXEL_HEIGHT, data)
@@ -115,15 +126,22 @@ def cleaned(block: bytes, *, turned: bool) -> bytes | None:
 
 
 def without_gps(block: bytes) -> bytes | None:
-    """The block without the place where the picture was taken: its bytes are wiped too."""
+    """The block without the place where the picture was taken: its bytes are wiped too.
+
+    None where nothing else is left, and where a place lies anywhere but in the one directory that is for it.
+    """
     try:
         found = Block(block.removeprefix(_PREFIX))
         entries, _ = found.directory()
-        if GPS_IFD not in entries:
+        pointers = sum(tags.count(GPS_IFD) for _, tags in _directories(found, found.first))
+        if _PREFIX in found.data:  # a second block behind the first
+            return None
+        if pointers == 0:
             return block
+        if pointers > 1 or GPS_IFD not in entries:
+            return None
         data = bytearray(found.data)
-        for entry in found.below(entries, GPS_IFD).values():
-            data[entry.at : entry.at + len(entry.value)] = bytes(len(entry.value))
+        _wipe(data, _ranges(found, found.number(entries[GPS_IFD].value)), kept=[(0, 8)])
         del entries[GPS_IFD]
         return _with_directory(found, data, entries)
     except DamagedExif:
@@ -144,13 +162,13 @@ def with_resolution(block: bytes | None, dpi: tuple[float, float]) -> bytes | No
         return block
 
 
-def gathered(file: Block, left_out: frozenset[int]) -> bytes | None:
-    """A block of what a TIFF file says of itself beside the layout of its pixels, the tags `left_out`."""
+def gathered(file: Block, wanted: frozenset[int]) -> bytes | None:
+    """A block of those tags of a TIFF file's first directory that are `wanted`, and of what lies below it."""
     try:
         entries, _ = file.directory()
     except DamagedExif:
         return None
-    kept = {tag: entry for tag, entry in entries.items() if tag not in left_out}
+    kept = {tag: entry for tag, entry in entries.items() if tag in wanted}
     data = bytearray(b"II*\0" if file.order == "<" else b"MM\0*") + bytes(4)
     for tag in (EXIF_IFD, GPS_IFD):
         below = file.below(entries, tag)
@@ -213,19 +231,65 @@ def _swap(entries: dict[int, Entry], first: int, second: int, data: bytearray) -
         data[other.at : other.at + len(other.value)] = one.value
 
 
-def _drop_thumbnail(block: Block, entries: dict[int, Entry], at: int, data: bytearray) -> None:
-    """Cut it off, or wipe it where something lies behind it; its directory is no longer pointed to."""
+def _drop_thumbnail(block: Block, at: int, data: bytearray) -> None:
+    """Wipe the second directory, which nothing points to any more, and the thumbnail that it tells of."""
+    kept = _ranges(block, block.first)
+    doomed = _ranges(block, at)
     try:
         found, _ = block.directory(at)
     except DamagedExif:
-        return
-    if _THUMBNAIL_AT not in found or _THUMBNAIL_BYTES not in found:
-        return
-    start, length = (block.number(found[tag].value) for tag in (_THUMBNAIL_AT, _THUMBNAIL_BYTES))
-    end = min(start + length, len(data))
-    known = [*entries.values(), *block.below(entries, EXIF_IFD).values(), *block.below(entries, GPS_IFD).values()]
-    if start < max([8, block.first + 6 + 12 * len(entries), *(entry.at + len(entry.value) for entry in known)]):
-        return  # an address that cannot be right
-    data[start:end] = bytes(end - start)
+        found = {}
+    for first, length in _THUMBNAIL:
+        if first in found and length in found:
+            pairs = zip(block.numbers(found[first]), block.numbers(found[length]), strict=False)
+            doomed += [(start, min(start + size, len(data))) for start, size in pairs]
+    _wipe(data, doomed, kept=kept)
+    end = max((stop for start, stop in doomed if start < stop), default=0)
     if end >= len(data) - 4:
-        del data[start:]
+        del data[max(stop for _, stop in [*kept, *((0, start) for start, stop in doomed if stop == end)]) :]
+
+
+def _wipe(data: bytearray, doomed: list[tuple[int, int]], *, kept: list[tuple[int, int]]) -> None:
+    """Write zeros into ranges, but not where they meet one that is to be kept."""
+    saved = [(start, bytes(data[start:end])) for start, end in kept]
+    for start, end in doomed:
+        data[start:end] = bytes(len(data[start:end]))
+    for start, value in saved:
+        data[start : start + len(value)] = value
+
+
+def _ranges(block: Block, at: int) -> list[tuple[int, int]]:
+    """Where the directory at an address, those below it and their values lie: (start, end), half-open."""
+    ranges = [(0, 8)] if at == block.first else []
+    for address, _ in _directories(block, at, following=False):
+        ranges.append((address, min(address + block.directory_bytes(address), len(block.data))))
+        try:
+            ranges += [(entry.at, entry.at + len(entry.value)) for entry in block.directory(address)[0].values()]
+        except DamagedExif:
+            continue
+    return ranges
+
+
+def _directories(block: Block, at: int, *, following: bool = True) -> Iterator[tuple[int, list[int]]]:
+    """Address and tags of a directory and of all that can be reached from it, even by entries that make no sense.
+
+    following: by the address of the next directory too.
+    """
+    waiting, seen = [at], set[int]()
+    while waiting and len(seen) < _MOST_DIRECTORIES:
+        address = waiting.pop()
+        if address in seen or not 8 <= address <= len(block.data) - 2:
+            continue
+        seen.add(address)
+        (count,) = struct.unpack_from(block.order + "H", block.data, address)
+        tags = []
+        for place in range(address + 2, min(address + 2 + 12 * count, len(block.data) - 11), 12):
+            tag, _, values = struct.unpack_from(block.order + "HHI", block.data, place)
+            tags.append(tag)
+            if tag in _POINTERS:
+                waiting.append(block.number(bytes(block.data[place + 8 : place + 12])))
+            if tag == _SUB_IFDS and values > 1:
+                waiting += block.numbers(block.directory(address)[0].get(tag))
+        if following and address + 6 + 12 * count <= len(block.data):
+            waiting.append(struct.unpack_from(block.order + "I", block.data, address + 2 + 12 * count)[0])
+        yield address, tags

@@ -133,14 +133,15 @@ def _decode(stream: BinaryIO, size_bytes: int, name: str, max_pixels: int, max_b
         deep = tiff.open_deep(stream, name) if is_tiff(prefix) else None
         if deep:
             return _upright(_from_deep_tiff(stream, deep, name, max_pixels))
+        block = metadata.exif_of_tiff(stream) if is_tiff(prefix) else None  # now: it reads the whole file
         cost = jpeg.cost_of(stream) if prefix.startswith(jpeg.SIGNATURE) else None
         with open_image(stream, prefix, name) as image:
             if cost:
                 _check_cost(image, cost, name, max_pixels)
+            if (bits := png.grey_bits(prefix)) and isinstance(image.info.get("transparency"), int):
+                image.info["transparency"] *= 255 // (2**bits - 1)  # Pillow scales the pixels only
             decoded = _from_pillow(image, name, max_pixels)
-        if is_tiff(prefix):
-            decoded = replace(decoded, exif=metadata.exif_of_tiff(stream))
-        return _upright(decoded)
+        return _upright(replace(decoded, exif=block) if is_tiff(prefix) else decoded)
     except DAMAGE as error:
         raise _damaged(error, name) from error
 
@@ -150,6 +151,10 @@ def _damaged(error: BaseException, name: str) -> BadInput:
     if isinstance(error, BadInput):
         return error
     reason = " ".join(str(error).split())  # some readers' messages are several lines
+    if reason == "unknown pixel mode":  # Pillow's, of TIFF
+        return UnreadablePicture(
+            f"{name}: holds samples that u2net does not read; convert it to 8 or 16 bits RGB first"
+        )
     return UnreadablePicture(f"{name}: the picture is damaged ({reason or type(error).__name__})")
 
 
@@ -186,13 +191,15 @@ def _described(image: Image.Image, pixels: Pixels, icc: bytes | None, *, alpha: 
     """The pixels of a loaded Pillow image, with what it carries."""
     tags = metadata.tags_of(image)
     orientation = tags.get(exif.ORIENTATION, 1)
+    # Of a JPEG that has no resolution but in EXIF Pillow takes the horizontal one for both.
+    dpi = image.info.get("dpi") if image.info.get("jfif_unit", 1) in (1, 2) else None
     return _Decoded(
         pixels,
         alpha,
         icc,
         metadata.exif_of_image(image),
         image.info.get("xmp"),
-        metadata.dpi_of(tags, image.info.get("dpi")),
+        metadata.dpi_of(tags, dpi),
         orientation,
         turned=orientation in _TURNED,
     )
@@ -200,12 +207,12 @@ def _described(image: Image.Image, pixels: Pixels, icc: bytes | None, *, alpha: 
 
 def _from_deep_tiff(stream: BinaryIO, header: tiff.DeepHeader, name: str, max_pixels: int) -> _Decoded:
     _check_size(*header.size, name, max_pixels, header.pixel_bytes)
-    colours, alpha = tiff.decode_deep(stream, header, name)
     tags = tiff.tags_of(stream)
     icc, xmp = tiff.icc_and_xmp(tags)
-    pixels, icc = _in_rgb(colours, icc)
     orientation = tags.get(exif.ORIENTATION, 1)
     block = metadata.exif_of_tiff(stream)
+    colours, alpha = tiff.decode_deep(stream, header, name)
+    pixels, icc = _in_rgb(colours, icc)
     return _Decoded(pixels, alpha, icc, block, xmp, metadata.dpi_of(tags), orientation, orientation in _TURNED)
 
 

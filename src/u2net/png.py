@@ -18,6 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from u2net.samples import first_channels
+
 Compress: TypeAlias = Literal["fast", "balanced", "small"]
 _Bytes: TypeAlias = NDArray[np.uint8]
 
@@ -75,6 +77,12 @@ def is_sixteen_bit(prefix: bytes) -> bool:
     return prefix.startswith(SIGNATURE) and prefix[24:25] == b"\x10"
 
 
+def grey_bits(prefix: bytes) -> int | None:
+    """2 or 4 for a grey PNG of so many bits a sample, by the first 32 bytes of the file; else None."""
+    bits, colour_type = prefix[24:26].ljust(2, b"\0")
+    return bits if prefix.startswith(SIGNATURE) and colour_type == 0 and bits in (2, 4) else None
+
+
 def size_of(prefix: bytes) -> tuple[int, int, int]:
     """(height, width, channels of the decoded picture: grey becomes RGB) by the first 32 bytes. Raises LookupError."""
     width, height = struct.unpack_from(">II", prefix, 16)
@@ -118,16 +126,7 @@ def decode_sixteen_bit(data: bytes) -> tuple[NDArray[np.uint16], NDArray[np.uint
     if decoded.shape[2] == 3:
         return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB, dst=decoded), None
     alpha = cv2.extractChannel(decoded, 3)
-    return _without_alpha(decoded), alpha
-
-
-def _without_alpha(bgra: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """(H, W, 3) RGB, moved together in the memory of `bgra`, which is lost: no second large picture beside it."""
-    height, width = bgra.shape[:2]
-    rgb = bgra.reshape(-1)[: 3 * height * width].reshape(height, width, 3)
-    for top in range(0, height, 64):
-        rgb[top : top + 64] = cv2.cvtColor(bgra[top : top + 64], cv2.COLOR_BGRA2RGB)
-    return rgb
+    return first_channels(cv2.cvtColor(decoded, cv2.COLOR_BGRA2RGBA, dst=decoded), 3), alpha
 
 
 def _chunk(kind: bytes, *data: bytes) -> bytes:

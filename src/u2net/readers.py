@@ -79,6 +79,7 @@ def open_image(stream: BinaryIO, prefix: bytes, name: str) -> Image.Image:
 
     prefix: the first 32 bytes. Raises UnreadablePicture where no reader knows them, and what readers raise (`DAMAGE`).
     """
+    prefix = prefix.ljust(PREFIX_BYTES, b"\0")  # of a file of a few bytes
     brands = prefix[8:] if prefix[4:8] == b"ftyp" else b""
     if any(brand in brands for brand in _HEIF_BRANDS):
         return _open_heif(stream, name)
@@ -93,7 +94,7 @@ def open_image(stream: BinaryIO, prefix: bytes, name: str) -> Image.Image:
         if accepted:
             stream.seek(0)
             return factory(stream, "")
-    if len(prefix) > 17 and (prefix[1], prefix[2]) in _TARGA and prefix[16] in (8, 15, 16, 24, 32):
+    if (prefix[1], prefix[2]) in _TARGA and prefix[16] in (8, 15, 16, 24, 32):
         from PIL.TgaImagePlugin import TgaImageFile
 
         stream.seek(0)

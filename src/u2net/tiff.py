@@ -22,6 +22,7 @@ from u2net.damage import DAMAGE
 from u2net.errors import UnreadablePicture
 from u2net.exif import EXIF_IFD, GPS_IFD, ORIENTATION, Block, DamagedExif, packed, pointer
 from u2net.metadata import TIFF_LAYOUT
+from u2net.samples import first_channels
 
 log = logging.getLogger("u2net")
 
@@ -44,8 +45,9 @@ class DeepHeader:
 
     @property
     def pixel_bytes(self) -> int:
-        """Of the decoded picture: grey becomes RGB."""
-        return int(self.page.dtype.itemsize) * (3 + self.alpha)
+        """Of the decoded picture, where grey becomes RGB, and of the decoder's copy; twice where more is to do."""
+        one = int(self.page.dtype.itemsize) * (3 + self.alpha) + 2
+        return one * (2 if self.page.planarconfig == 2 or _ASSOCIATED in self.page.extrasamples else 1)
 
 
 def open_deep(stream: BinaryIO, name: str) -> DeepHeader | None:
@@ -83,7 +85,7 @@ def decode_deep(
     Floating-point samples are taken as 0, black, to 1, white; others are clipped with a warning. Raises ValueError.
     """
     page = header.page
-    samples = _with_opencv(stream, page) if _opencv_knows(page) else _with_tifffile(page)
+    samples = _with_opencv(stream, page) if _opencv_knows(page) else _with_tifffile(page, name)
     if samples.shape[:2] != header.size:
         raise ValueError("its pixels cannot be decoded")
     if samples.dtype.kind == "f":
@@ -91,13 +93,13 @@ def decode_deep(
     if _opencv_knows(page) and samples.ndim == 3:
         cv2.cvtColor(samples, cv2.COLOR_BGRA2RGBA if samples.shape[2] == 4 else cv2.COLOR_BGR2RGB, dst=samples)
     samples = samples.reshape(*header.size, -1)
-    colours = samples[..., 0] if header.grey else np.ascontiguousarray(samples[..., :3])
-    if page.photometric == _MIN_IS_WHITE:
-        colours = 65535 - colours
     alpha = np.ascontiguousarray(samples[..., -1]) if header.alpha else None
+    colours = first_channels(samples, 1 if header.grey else 3)
+    if page.photometric == _MIN_IS_WHITE:
+        np.subtract(65535, colours, out=colours)
     if alpha is not None and page.extrasamples[0] == _ASSOCIATED:
-        colours = _divided(colours, alpha)
-    return np.ascontiguousarray(colours), alpha
+        _divide(colours, alpha)
+    return colours[..., 0] if header.grey else colours, alpha
 
 
 def tags_of(stream: BinaryIO) -> Image.Exif:
@@ -125,9 +127,10 @@ def _opencv_knows(page: tifffile.TiffPage) -> bool:
 def _with_opencv(stream: BinaryIO, page: tifffile.TiffPage) -> NDArray[Any]:
     """(H, W), (H, W, 3) BGR or (H, W, 4) BGRA."""
     stream.seek(0)
-    data = bytearray(stream.read())
+    data: bytes | bytearray = stream.read()
     turned = page.tags.get(ORIENTATION)
-    if turned is not None:  # OpenCV would apply it; it is ours to apply, and to alpha and profile alike
+    if turned is not None and turned.value != 1:  # OpenCV would apply it; it is ours to apply, to alpha alike
+        data = bytearray(data)
         struct.pack_into(page.parent.byteorder + "H", data, turned.valueoffset, 1)
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.dtype != page.dtype:
@@ -136,9 +139,12 @@ def _with_opencv(stream: BinaryIO, page: tifffile.TiffPage) -> NDArray[Any]:
     return samples
 
 
-def _with_tifffile(page: tifffile.TiffPage) -> NDArray[Any]:
+def _with_tifffile(page: tifffile.TiffPage, name: str) -> NDArray[Any]:
     if page.compression not in (*_NONE, *_DEFLATE):
-        raise ValueError(f"its samples lie in planes, compressed as {page.compression.name}; save it uncompressed")
+        laid = "planes" if page.planarconfig == 2 else f"groups of {page.samplesperpixel}"
+        raise UnreadablePicture(
+            f"{name}: its samples lie in {laid}, compressed as {page.compression.name}; save it uncompressed"
+        )
     expected = page.size * page.dtype.itemsize
     if page.compression in _NONE and sum(page.databytecounts) < expected:
         raise ValueError("the file ends too early")
@@ -174,16 +180,12 @@ def _from_float(samples: NDArray[Any], name: str) -> NDArray[np.uint16]:
     return scaled
 
 
-def _divided(colours: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Straight colours of colours that were multiplied by alpha."""
-    straight = np.empty_like(colours)
+def _divide(colours: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> None:
+    """Make colours (H, W, C) straight that were multiplied by alpha, where they are."""
     for top in range(0, alpha.shape[0], 64):
-        opacity = np.maximum(alpha[top : top + 64], 1) / np.float32(65535)
+        opacity = np.maximum(alpha[top : top + 64], 1)[..., None] / np.float32(65535)
         band = colours[top : top + 64]
-        straight[top : top + 64] = np.rint(
-            np.minimum(band / (opacity[..., None] if band.ndim == 3 else opacity), 65535)
-        )
-    return straight
+        band[:] = np.rint(np.minimum(band / opacity, 65535))
 
 
 def encode_tiff(

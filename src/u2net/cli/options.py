@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -13,6 +14,19 @@ if TYPE_CHECKING:
     from u2net.session import Session
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _Limit(click.FloatRange):
+    """A number above 0; `inf` and `nan` are none."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1e6, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
 
 
 def complete_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -73,8 +87,8 @@ _INPUT_OPTIONS = [
         shell_complete=complete_files,
     ),
     click.option("--fail-if-empty", is_flag=True, help="Write nothing and exit with 3 where no object is found."),
-    click.option("--max-megapixels", type=float, default=160, show_default=True, help="Refuse larger pictures."),
-    click.option("--max-megabytes", type=float, default=500, show_default=True, help="Refuse larger files."),
+    click.option("--max-megapixels", type=_Limit(), default=160, show_default=True, help="Refuse larger pictures."),
+    click.option("--max-megabytes", type=_Limit(), default=500, show_default=True, help="Refuse larger files."),
     click.option("--json", "as_json", is_flag=True, help="One line of JSON a picture on standard output."),
     click.option("--quiet", is_flag=True, help="Print nothing but errors."),
 ]
@@ -142,6 +156,11 @@ class InputOptions:
     max_megabytes: float
     as_json: bool
     quiet: bool
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What `read` takes."""
+        return {"max_pixels": int(self.max_megapixels * 1e6), "max_bytes": int(self.max_megabytes * 1e6)}
 
 
 def picture_options(command: Command) -> Command:

@@ -56,16 +56,16 @@ def command(
     from u2net.errors import BadInput
     from u2net.remove import remove
 
-    if only_mask and background:
+    if only_mask and background is not None:
         raise BadInput("--only-mask and --background exclude each other")
     chosen = encoding.format_for(given.output)
     tag = "mask" if only_mask else "cutout"
     jobs = plan(given.inputs, given.output, tag=tag, suffix=SUFFIX_OF_FORMAT[chosen])
-    if chosen == "jpeg" and not background and not only_mask:
+    if chosen == "jpeg" and background is None and not only_mask:
         background = "white"
         if not given.quiet:
             click.echo("u2net: JPEG has no transparency; the object is laid over white (--background)", err=True)
-    behind = parse_background(background) if background else None
+    behind = None if background is None else parse_background(background, **given.limits)
     written = encoding.choices
     opened = session.open(quiet=given.quiet)
 

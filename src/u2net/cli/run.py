@@ -63,8 +63,7 @@ def run(jobs: Sequence[Job], work: Work, given: InputOptions) -> int:
 
 def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) -> Report:
     start = time.perf_counter()
-    limits = {"max_pixels": int(given.max_megapixels * 1e6), "max_bytes": int(given.max_megabytes * 1e6)}
-    picture = read(sys.stdin.buffer if job.source is None else job.source, **limits)
+    picture = read(sys.stdin.buffer if job.source is None else job.source, **given.limits)
     if job.target is not None:
         _check_target(job.target, beside=job.source is not None and given.output is None)
     decoded = time.perf_counter()

@@ -32,11 +32,14 @@ def command(session: SessionOptions, given: InputOptions, encoding: EncodingOpti
     from u2net.batch import plan
     from u2net.cli.run import Report, run
     from u2net.encode import SUFFIX_OF_FORMAT, encode
+    from u2net.errors import BadInput
     from u2net.predict import predict
     from u2net.region import bounding_box
 
     output = given.output or ""
     npy = npy or output.lower().endswith(".npy")
+    if npy and (encoding.file_format or encoding.quality or encoding.lossless):
+        raise BadInput("a NumPy file has no --format, --quality or --lossless; leave them out")
     chosen = encoding.format_for(output)
     suffix = ".npy" if npy else SUFFIX_OF_FORMAT[chosen]
     jobs = plan(given.inputs, given.output, tag="saliency", suffix=suffix)
