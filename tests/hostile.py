@@ -474,6 +474,8 @@ def _bombs() -> _Files:
         READ,
     )
     yield "at-the-limit-premultiplied.tif", _zero_tiff(5_650, 5_650, 4, 1), READ
+    lab = tiff(np.zeros((8_900, 8_900, 3), np.uint8), photometric="cielab", compression="zlib")
+    yield "at-the-limit-lab.tif", lab, READ
     yield "at-the-limit-planes.tif", _zero_tiff(5_650, 5_650, 4, 2), READ
     # Over it.
     yield "79-megapixels-premultiplied.tif", _zero_tiff(8_900, 8_900, 4, 1), REFUSED

@@ -157,6 +157,13 @@ def test_saliency_writes_grey_or_the_float_map(folder: Path) -> None:
         (["remove", "coffee.jpg", "-m", "u2netp", "--device", "npu", "--require-device"], 5, "npu"),
         (["remove", "--nonsense"], 2, "No such option"),
         (["remove", "coffee.jpg", "-m", "u2netp", "--max-megapixels", "0.1"], 2, "--max-megapixels"),
+        (["remove", "coffee.jpg", "--max-megapixels", "inf"], 2, "inf is not in the range"),
+        (["remove", "coffee.jpg", "--max-megabytes", "nan"], 2, "nan is not a number"),
+        (["remove", "coffee.jpg", "--max-megabytes", "-1"], 2, "-1.0 is not in the range"),
+        (["remove", "coffee.jpg", "--background", ""], 2, "the background '' is no file, and no colour"),
+        (["remove", "coffee.jpg", "--background", "x" * 5000], 2, "is no file, and no colour"),
+        (["remove", "coffee.jpg", "--background", "cat.png", "--max-megapixels", "0.01"], 2, "cat.png"),
+        (["saliency", "coffee.jpg", "-o", "a.npy", "--quality", "50"], 2, "a NumPy file has no --format, --quality"),
     ],
 )
 def test_each_mistake_has_its_sentence_and_exit_code(

@@ -90,6 +90,8 @@ def test_what_a_format_cannot_hold_is_said() -> None:
         encode(RGBA, format="jpeg")
     with pytest.raises(BadInput, match="16383"):
         encode(np.zeros((2, 16_384, 3), np.uint8), format="webp")
+    with pytest.raises(BadInput, match="dpi is two numbers above 0"):
+        encode(RGBA, dpi=(float("nan"), 1))
     with pytest.raises(BadInput, match="format is one of png, webp, avif, jpeg, tiff and compress of fast, balanced"):
         encode(RGBA, format="gif")  # type: ignore[arg-type]
 

@@ -75,6 +75,8 @@ def encode(
             f"{format.upper()} holds at most {limit} pixels a side, the picture is {width} x {height}; use PNG"
         )
     check_quality(format, quality, lossless)
+    if dpi and not all(0 < value < 1e6 for value in dpi):
+        raise BadInput(f"dpi is two numbers above 0 and below a million, not {dpi}")
     if format == "png":
         return encode_png(pixels, compress, icc=icc, dpi=dpi, exif=exif, xmp=xmp)
     if format == "tiff":

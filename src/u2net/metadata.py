@@ -71,7 +71,7 @@ def dpi_of(tags: Image.Exif, given: Any = None) -> tuple[float, float] | None:
         scale = 2.54 if unit == _CENTIMETRE else 1.0
     try:
         x, y = (_unrounded(float(number) * scale) for number in given)
-    except (TypeError, ValueError, ZeroDivisionError):
+    except (TypeError, ValueError, ArithmeticError):
         return None
     return (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
 

@@ -37,6 +37,8 @@ _DECODER_BYTES = {"WEBP": 8, "AVIF": 8, "HEIF": 8, "JPEG2000": 12}
 # An empty scan takes libjpeg-turbo .5 ms a megapixel, and a little even for one pixel: 3 s in all.
 _MAX_SCANNED = 5_000_000_000
 _SCAN_PIXELS = 10_000
+# Not for memory but for time: these are converted to RGB by their profiles, at some 20 megapixels a second.
+_MODE_BYTES = {"CMYK": 8, "LAB": 8}
 _BITS_PER_SAMPLE = 258
 _CONVERTED = {("L", "GRAY"), ("CMYK", "CMYK"), ("LAB", "Lab")}
 
@@ -160,7 +162,7 @@ def _damaged(error: BaseException, name: str) -> BadInput:
 
 def _from_pillow(image: Image.Image, name: str, max_pixels: int) -> _Decoded:
     width, height = image.size
-    _check_size(height, width, name, max_pixels, _DECODER_BYTES.get(image.format or "", 4))
+    _check_size(height, width, name, max_pixels, _DECODER_BYTES.get(image.format or "", _MODE_BYTES.get(image.mode, 4)))
     # Of TIFF, and only of TIFF, Pillow's load applies the orientation. (And only of TIFF do the tags come before it: to
     # find those of others Pillow loads the picture, and what then goes wrong is not said a second time.)
     before = metadata.tags_of(image).get(exif.ORIENTATION, 1) if image.format == "TIFF" else 1

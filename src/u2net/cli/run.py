@@ -120,5 +120,5 @@ def _make_folder(folder: Path) -> None:
 
 def _named(job: Job, error: U2NetError) -> str:
     """The error's message, with the input's name where it does not name it already."""
-    message = str(error)
+    message = str(error).removeprefix("the picture: ")
     return message if job.source is not None and job.name in message else f"{job.name}: {message}"
