@@ -57,6 +57,8 @@ def main() -> None:
         cases: list[dict[str, Any]] = []
         for size, sides in [*SIZES.items(), LARGEST]:
             formats = INPUTS if size in SIZES else INPUTS[:1]
+            if size == "48 MP":  # libheif's decoder gives up on one tile of that size; cameras write many small ones
+                formats = tuple(name for name in formats if name != "heic")
             pictures = in_own_process(make_pictures, given.picture, sides, formats, folder)
             pairs = [(source, "png") for source in formats]
             pairs += [("jpeg", target) for target in OUTPUTS[1:]] if size in SIZES else []

@@ -16,16 +16,13 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _Limit(click.FloatRange):
+class _Limit(click.types.FloatParamType):
     """A number above 0; `inf` and `nan` are none."""
-
-    def __init__(self) -> None:
-        super().__init__(0, 1e6, min_open=True)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number: float = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value} is not a number.", param, ctx)
+        if not 0 < number < math.inf:
+            self.fail(f"{value} is not a number above 0.", param, ctx)
         return number
 
 
