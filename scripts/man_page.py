@@ -22,6 +22,7 @@ STREAMS = "Results are printed on standard output, progress and warnings on stan
 ENVIRONMENT = {
     "U2NET_CACHE": "The folder for weights and compiled models, instead of the user's cache folder of the system.",
     "U2NET_MIRROR": "An address or folder that holds u2net.onnx and so on, asked before the published sources.",
+    "http_proxy, https_proxy, no_proxy": "The proxy, as for other programs.",
     "U2NET_HOME, XDG_DATA_HOME, REMBG_HOME": "Folders of other tools, where weights are looked for and never changed.",
 }
 

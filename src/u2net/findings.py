@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -113,7 +112,7 @@ def _of_weights(weights: Weights) -> Iterator[Finding]:
     if weights.state == "wrong checksum":
         yield Finding(default, f"{weights.path} is not the published file of {weights.model}", pull)
     elif weights.state == "unreadable" and weights.path:
-        yield Finding(default, f"{weights.path} cannot be read", f"ls -l {shlex.quote(weights.path)}")
+        yield Finding(default, f"{weights.path} cannot be read", pull)
     elif weights.state in _MISSING and default:
         size = f"{weights.bytes / 1e6:.0f} MB"
         yield Finding(False, f"the weights of {weights.model} are not here; the first use fetches {size}", pull)

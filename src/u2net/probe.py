@@ -95,7 +95,7 @@ def main() -> None:
         answer: dict[str, Any] = _tried(**question) if "device" in question else {"found": _listed(**question)}
     except U2NetError as error:
         answer = {"problem": str(error)}
-    print(_MARK + json.dumps(answer), flush=True)  # noqa: T201
+    print("\n" + _MARK + json.dumps(answer), flush=True)  # noqa: T201
 
 
 def _listed(engine: str) -> list[dict[str, Any]]:

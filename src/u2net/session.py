@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,8 @@ from u2net.errors import BadInput, EngineUnavailable, UnknownModel, WeightsUnava
 from u2net.models import find_model
 from u2net.types import Map, ModelSpec, Progress, Tensor
 
+log = logging.getLogger("u2net")
+
 Engine: TypeAlias = Literal["auto", "openvino", "onnxruntime"]
 Device: TypeAlias = Literal["auto", "cpu", "gpu", "npu", "cuda", "coreml", "directml", "rocm"]
 Precision: TypeAlias = Literal["auto", "f32", "bf16"]
@@ -27,6 +30,7 @@ DEVICES_OF_ENGINE: dict[str, tuple[str, ...]] = {
     "openvino": ("cpu", "gpu", "npu"),
     "onnxruntime": ("cpu", "cuda", "coreml", "directml", "rocm"),
 }
+
 MODEL_FILE_SUFFIXES = (".onnx", ".xml")
 
 
@@ -122,9 +126,11 @@ def open_session(
             f"{spec.name} gives maps of {spec.kind}, not of saliency; u2net cannot use them yet, that comes later"
         )
     chosen = _engine_for(engine, device, path)
+    wanted_device = "cpu" if device == "auto" else device
+    if chosen == "onnxruntime" and engine == "auto" and not require_device and not _has_onnxruntime(device):
+        chosen, wanted_device = "openvino", "cpu"
     if path is None:
         path = weights.locate(spec, offline=offline, on_progress=on_progress)
-    wanted_device = "cpu" if device == "auto" else device
     if chosen == "onnxruntime":
         from u2net.engines.onnxruntime import open_onnxruntime
 
@@ -171,6 +177,20 @@ def _engine_for(engine: str, device: str, path: Path | None) -> str:
     if engine == "onnxruntime" and path is not None and path.suffix.lower() == ".xml":
         raise BadInput(f"{path}: an OpenVINO model runs only with the openvino engine")
     return engine
+
+
+def _has_onnxruntime(device: str) -> bool:
+    from u2net.engines.onnxruntime import import_onnxruntime
+
+    try:
+        import_onnxruntime(device)
+    except EngineUnavailable as error:
+        problem, _, mend = str(error).partition("; run: ")
+        log.warning(
+            "no device '%s': %s; the CPU is used (--require-device makes this an error); run: %s", device, problem, mend
+        )
+        return False
+    return True
 
 
 def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:

