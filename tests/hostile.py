@@ -156,6 +156,7 @@ def _png() -> _Files:
     yield "header-crc", header(4, 4, 8, 2)[:-4] + b"\0\0\0\0" + end, REFUSED
     yield "data-crc", header(4, 4, 8, 2) + chunk(b"IDAT", zlib.compress(ROWS), crc=1) + chunk(b"IEND"), READ
     yield "chunk-of-4-gigabytes", header(4, 4, 8, 2) + chunk(b"IDAT", b"x", length=0xFFFFFFFF), REFUSED
+    yield "16-bit-header-misnamed", png(4, 4, 16, 2, bytes(25 * 4)).replace(b"IHDR", b"I\0DR"), REFUSED
     yield "two-headers", header(4, 4, 8, 2) + header(40_000, 40_000, 8, 2)[8:] + end, REFUSED
     yield "no-palette", header(4, 4, 8, 3) + end, EITHER
     yield "palette-too-short", png(4, 4, 8, 3, b"\0\xff\xff\xff\xff" * 4, [(b"PLTE", b"\1\2\3")]), EITHER

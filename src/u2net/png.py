@@ -95,7 +95,7 @@ def without_pixels(stream: BinaryIO) -> bytes:
     Raises ValueError where chunks are missing or cut off.
     """
     parts = [stream.read(len(SIGNATURE))]
-    data = None
+    data = pixel_bytes = 0
     while True:
         start = stream.read(8)
         length, kind = struct.unpack(">I4s", start) if len(start) == 8 else (0, b"")
@@ -103,7 +103,7 @@ def without_pixels(stream: BinaryIO) -> bytes:
             data = stream.seek(length + 4, io.SEEK_CUR)
             continue
         body = stream.read(length + 4)
-        if len(body) < 4 or len(body) < length + 4 or (kind == b"IEND" and data is None):
+        if len(body) < 4 or len(body) < length + 4 or (kind == b"IEND" and not (data and pixel_bytes)):
             raise ValueError("the file ends too early")
         if kind == b"IHDR":
             pixel_bytes = 2 * _CHANNELS[body[9]]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import tempfile
 import time
@@ -88,7 +89,9 @@ def _with_right_checksums(data: bytes) -> bytes:
 
 def fuzz(cases: int, *, fixed: bool) -> str:
     """Run, and say what happened. Raises AssertionError with the smallest file found that does something else."""
-    place = Path(tempfile.gettempdir()) / "u2net-fuzz-last"
+    handle, name = tempfile.mkstemp(prefix="u2net-fuzz-")
+    os.close(handle)
+    place = Path(name)
     outcomes = {"read": 0, "refused": 0}
     slowest = 0.0
 
