@@ -14,7 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MINIMUM = (3, 10)
 TEST_GROUPS = ["test"]
-TEST_EXTRAS = ["onnxruntime", "heif"]
+TEST_EXTRAS = ["onnxruntime", "heif", "evaluate"]
+TORCH_EXTRAS = ["train", "export"]
 QUICK = "not torch and not slow"
 """pytest's selection where nothing says --all."""
 
@@ -23,13 +24,12 @@ def prepare(
     *,
     groups: Sequence[str] = (),
     extras: Sequence[str] = (),
-    packages: Sequence[str] = (),
     name: str = ".venv",
     interpreter: Path | None = None,
 ) -> Path:
     """Make `.venv` where it is missing, install u2net from this checkout into it, and return its interpreter.
 
-    groups, extras: of pyproject.toml. packages: by name; constraints.txt says which version.
+    groups, extras: of pyproject.toml; constraints.txt says which versions.
     name, interpreter: of another environment, and the Python that it is made with.
     What was installed is remembered, so that a second run starts at once.
     """
@@ -46,7 +46,7 @@ def prepare(
                 venv.create(folder, with_pip=True, clear=folder.exists())
         except (OSError, subprocess.CalledProcessError) as error:
             sys.exit(f"cannot make {folder}: {error}\nOn Debian and Ubuntu: apt install python3-venv")
-    wanted = [*_group_requirements(groups), *packages]
+    wanted = _group_requirements(groups)
     target = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     arguments = ["install", "--quiet", "--disable-pip-version-check", "-c", str(ROOT / "constraints.txt")]
     arguments += ["-e", target, *wanted]
