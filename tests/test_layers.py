@@ -27,7 +27,7 @@ LAYERS = [
         "encode",
         "tensor",
     }
-    | {"composite", "region", "pairs", "metrics"},
+    | {"composite", "region", "pairs", "truths", "metrics"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
     {"predict", "remove", "batch", "doctor", "probe", "findings", "evaluate", "report"},
     {"cli", "__main__"},
