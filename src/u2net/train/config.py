@@ -1,0 +1,198 @@
+"""How to train: one frozen record, whose file form is JSON of the same fields."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+from u2net.errors import BadInput
+from u2net.train.augment import MODERN, PUBLISHED, Augmentation
+from u2net.train.loss import TERMS
+from u2net.train.network import VARIANTS, find_variant
+from u2net.truths import Kind
+from u2net.types import Size
+
+_TERMS_OF_KIND = {
+    "saliency": ("bce", "iou", "ssim", "structure"),
+    "classes": ("cross_entropy",),
+    "image": ("l1",),
+}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run. The defaults are the modern recipe for saliency.
+
+    data, truths, validation: as `find_pairs` takes them; validation empty: `held_out` of the data, drawn by name.
+    init: empty for random numbers, a model's name, or a file that `checkpoint.load` takes.
+    kind, classes: what the maps mean; classes counts only for `classes`.
+    size: (H, W) that pictures are kept at and validated at. crop: (h, w) that the network learns from.
+    steps: optimizer steps. batch: pictures a step and process, computed in `accumulate` parts.
+    learning_rate: at its highest, after `warmup` steps; `cosine` then lets it fall to 0 at the last step.
+    clip: longest gradient, 0: any. ema: share of the old in the moving average that is validated and kept, 0: none.
+    losses: weight of each term of `loss.TERMS`. map_weights: of the fused map and the side outputs, or one for all.
+    norms: `train`, or `frozen`: in evaluation mode with fixed statistics.
+    precision: `auto` is bf16 where the device computes in it, else f32. validate_every, save_every: steps.
+    patience: validations without a better one that end the run, 0: never.
+    cache: `ram`, or a folder for the decoded pictures.
+    """
+
+    data: str
+    truths: str = ""
+    validation: str = ""
+    validation_truths: str = ""
+    held_out: float = 0.05
+    variant: str = "u2netp"
+    init: str = ""
+    kind: Kind = "saliency"
+    classes: int = 4
+    size: Size = (320, 320)
+    crop: Size = (288, 288)
+    augmentation: Augmentation = MODERN
+    steps: int = 30_000
+    batch: int = 12
+    accumulate: int = 1
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warmup: int = 500
+    schedule: Literal["constant", "cosine"] = "cosine"
+    clip: float = 1.0
+    ema: float = 0.999
+    losses: dict[str, float] = field(default_factory=lambda: {"bce": 1.0, "iou": 0.5})
+    map_weights: tuple[float, ...] = (1.0,)
+    norms: Literal["train", "frozen"] = "train"
+    precision: Literal["auto", "f32", "bf16"] = "auto"
+    channels_last: bool | None = None
+    compile: bool = False
+    device: str = "auto"
+    seed: int = 0
+    validate_every: int = 1000
+    patience: int = 0
+    save_every: int = 500
+    cache: str = "ram"
+
+    def __post_init__(self) -> None:
+        """Raises BadInput for what cannot be trained with."""
+        _check_types(self)
+        find_variant(self.variant)
+        for name in ("steps", "batch", "accumulate", "validate_every", "save_every", "classes"):
+            if getattr(self, name) < 1:
+                raise BadInput(f"{name} is at least 1, not {getattr(self, name)}")
+        for name in ("warmup", "patience", "clip", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise BadInput(f"{name} is at least 0, not {getattr(self, name)}")
+        if min(*self.size, *self.crop) < 32 or self.crop[0] > self.size[0] or self.crop[1] > self.size[1]:
+            raise BadInput(f"crop {self.crop} is at least (32, 32) and at most size {self.size}")
+        if self.batch % self.accumulate:
+            raise BadInput(f"a batch of {self.batch} cannot be computed in {self.accumulate} equal parts")
+        if not self.learning_rate > 0 or not 0 <= self.ema < 1 or not 0 <= self.held_out < 1:
+            raise BadInput("learning_rate is above 0, ema and held_out are at least 0 and below 1")
+        allowed = _TERMS_OF_KIND[self.kind]
+        if wrong := [name for name in self.losses if name not in allowed]:
+            known = wrong[0] in TERMS
+            reason = f"is none for maps of {self.kind}" if known else "is not known"
+            raise BadInput(f"the loss term '{wrong[0]}' {reason}; there are {', '.join(allowed)}")
+        if not any(weight > 0 for weight in self.losses.values()):
+            raise BadInput("no loss term has a weight above 0")
+        maps = 6 + VARIANTS[self.variant].fused
+        if len(self.map_weights) not in (1, maps):
+            raise BadInput(f"map_weights has {len(self.map_weights)} numbers; {self.variant} has {maps} maps")
+
+    @property
+    def out_channels(self) -> int:
+        """Of the network."""
+        return {"saliency": 1, "image": 3, "classes": self.classes}[self.kind]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str, name: str = "the configuration") -> TrainConfig:
+        """Raises BadInput where it is none, and for unknown keys."""
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise BadInput(f"{name}: is not JSON ({error})") from error
+        if not isinstance(values, dict):
+            raise BadInput(f"{name}: is a list or a value, not an object of settings")
+        nested = values.get("augmentation", {})
+        _refuse_unknown(cls, values, name)
+        if not isinstance(nested, dict):
+            raise BadInput(f"{name}: augmentation is an object of settings")
+        _refuse_unknown(Augmentation, nested, f"{name}: augmentation")
+        try:
+            values["augmentation"] = Augmentation(**{key: _tuple(value) for key, value in nested.items()})
+            return cls(**{key: _tuple(value) for key, value in values.items()})
+        except TypeError as error:
+            raise BadInput(f"{name}: {error}") from error
+
+
+def recipe(name: Literal["published", "modern"], kind: Kind = "saliency") -> dict[str, Any]:
+    """The settings in which a recipe differs from the defaults, for `TrainConfig(data=..., **recipe("published"))`.
+
+    published: as the authors trained: Adam with .001, batches of 12, BCE of seven maps, crops of 288, flips.
+    modern: AdamW with warm-up and cosine, BCE and IoU, moving average, more augmentation, bf16.
+    """
+    if name == "modern":
+        settings: dict[str, Any] = {}
+    elif name == "published":
+        settings = {
+            "augmentation": replace(PUBLISHED, crop_size=None),  # what `crop` says
+            "optimizer": "adam",
+            "weight_decay": 0.0,
+            "warmup": 0,
+            "schedule": "constant",
+            "clip": 0.0,
+            "ema": 0.0,
+            "losses": {"bce": 1.0},
+            "precision": "f32",
+            "steps": 600_000,
+        }
+    else:
+        raise BadInput(f"no recipe '{name}'; there are published and modern")
+    own = {"classes": {"cross_entropy": 1.0}, "image": {"l1": 1.0}}
+    return settings | ({"losses": own[kind]} if kind in own else {}) | {"kind": kind}
+
+
+def resized(config: TrainConfig, size: int) -> TrainConfig:
+    """The same at another size: pictures are kept at (size, size), crops stay in proportion (288 of 320)."""
+    crop = size if config.augmentation.crop == "none" else max(32, round(size * 0.9 / 16) * 16)
+    return replace(config, size=(size, size), crop=(crop, crop))
+
+
+def read_config(path: Path) -> TrainConfig:
+    """The settings in a file. Raises BadInput."""
+    try:
+        return TrainConfig.from_json(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: the settings cannot be read: {error}") from error
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _refuse_unknown(cls: type, values: dict[str, Any], name: str) -> None:
+    known = [each.name for each in fields(cls)]
+    if unknown := sorted(set(values) - set(known)):
+        raise BadInput(f"{name}: unknown setting '{unknown[0]}'; there are {', '.join(known)}")
+
+
+def _check_types(config: TrainConfig) -> None:
+    """JSON knows no Literal and no whole numbers: `"steps": "many"` or `1.5` is said here, not at step 1.5."""
+    for name, hint in get_type_hints(TrainConfig).items():
+        value = getattr(config, name)
+        choices = get_args(hint)
+        if hint in (str, bool, int, float):
+            kinds = (int, float) if hint is float else (hint,)
+            if not isinstance(value, kinds) or (isinstance(value, bool) and hint is not bool):
+                raise BadInput(f"{name}: expected {hint.__name__}, got {value!r}")
+        elif choices and all(isinstance(choice, str) for choice in choices) and value not in choices:
+            raise BadInput(f"{name}: no '{value}'; there are {', '.join(choices)}")
+        elif hint == Size and not (
+            isinstance(value, tuple) and len(value) == 2 and all(isinstance(side, int) for side in value)
+        ):
+            raise BadInput(f"{name}: expected two whole numbers, (H, W), got {value!r}")
