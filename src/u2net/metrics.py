@@ -25,8 +25,22 @@ SLACK_PX = 3
 TRUTH_ABOVE = 128 / 255
 """A truth's pixel is object above this: PySODMetrics' threshold, and that of the authors' evaluation tool."""
 
-KEYS = ("MAE", "wF", "S", "maxE", "meanE", "maxF", "meanF", "adpF", "maxF_paper", "IoU", "relaxF", "n", "empty_truths")
-"""What `summarise` gives, in this order."""
+KEYS = {
+    "MAE": "mean absolute error; lower is better",
+    "wF": "weighted F (Margolin et al., 2014)",
+    "S": "structure measure (Fan et al., 2017)",
+    "maxE": "enhanced-alignment measure (Fan et al., 2018), at its best threshold",
+    "meanE": "the same, mean over 256 thresholds",
+    "maxF": "F averaged over pictures, then its best threshold (PySODMetrics)",
+    "meanF": "the same, mean over 256 thresholds",
+    "adpF": "F at twice the map's mean",
+    "maxF_paper": "precision and recall averaged over pictures, then the best F (U²-Net's paper)",
+    "IoU": "intersection over union at a half",
+    "relaxF": "F of the boundaries at a half, 3 pixels allowed (U²-Net's paper)",
+    "n": "pictures",
+    "empty_truths": "truths without an object; counted in, with wF, F and IoU of 0",
+}
+"""What `summarise` gives, in this order, and what it is. β² is 0.3 in every F but wF, where it is 1."""
 
 Curve: TypeAlias = NDArray[np.float64]
 
@@ -54,7 +68,7 @@ def score(saliency: NDArray[Any], truth: NDArray[Any], *, measures: Collection[s
     measures: of MEASURES; wF takes half of the time of all.
     Raises BadInput for other shapes, types or values, MissingExtra without PySODMetrics.
     """
-    sod = _pysodmetrics()
+    sod = pysodmetrics()
     if unknown := set(measures) - set(MEASURES):
         raise BadInput(f"no measure {sorted(unknown)[0]!r}; there are {', '.join(MEASURES)}")
     if saliency.ndim != 2 or saliency.shape != truth.shape or saliency.size == 0:
@@ -139,8 +153,8 @@ def _boundary(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def _share_near(boundary: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    near = cv2.dilate(other, _disk(SLACK_PX)) > 0
-    return float(np.count_nonzero(near[boundary > 0]) / max(np.count_nonzero(boundary), 1))
+    near = cv2.dilate(other, _disk(SLACK_PX))[boundary > 0]
+    return float(near.mean()) if near.size else 0.0
 
 
 def _disk(radius_px: int) -> NDArray[np.uint8]:
@@ -199,7 +213,8 @@ def _size(array: NDArray[Any]) -> str:
     return " x ".join(map(str, array.shape[::-1])) if array.ndim == 2 else f"of shape {array.shape}"
 
 
-def _pysodmetrics() -> ModuleType:
+def pysodmetrics() -> ModuleType:
+    """The library. Raises MissingExtra where it is not installed."""
     try:
         import py_sod_metrics
     except ImportError as error:
