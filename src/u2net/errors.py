@@ -9,7 +9,8 @@
     ├── NothingSalient          3: no object found, and the caller asked to fail then
     ├── WeightsUnavailable      4: the weight file is not here and could not be had
     │   └── WrongChecksum       4: a weight file is not the one it should be
-    └── EngineUnavailable       5: the engine, device or precision is not to be had here
+    ├── EngineUnavailable       5: the engine, device or precision is not to be had here
+    └── MissingExtra            5: a package is not installed that only this needs
 
 Each message is one sentence or two: what is wrong, and what to do. The exit code is the command line's.
 """
@@ -63,5 +64,11 @@ class WrongChecksum(WeightsUnavailable):
 
 class EngineUnavailable(U2NetError):
     """The engine, device or precision asked for is not to be had on this machine."""
+
+    exit_code = 5
+
+
+class MissingExtra(U2NetError):
+    """A package is not installed that comes with one of u2net's extras."""
 
     exit_code = 5

@@ -22,6 +22,7 @@ from u2net.errors import U2NetError
 _COMMANDS = {
     "remove": "Cut the object out of pictures.",
     "saliency": "Write the saliency map itself.",
+    "evaluate": "Measure maps against truths.",
     "models": "Weight files: list, fetch, verify, import and remove them.",
     "doctor": "Show what u2net can use here, and what is wrong.",
     "completion": "Print what lets a shell complete u2net's words.",

@@ -160,10 +160,14 @@ class InputOptions:
         return {"max_pixels": int(self.max_megapixels * 1e6), "max_bytes": int(self.max_megabytes * 1e6)}
 
 
+def session_options(command: Command) -> Command:
+    """Give a command the flags about the model and what runs it; it gets `session: SessionOptions`."""
+    return _grouped(command, SessionOptions, "session", _SESSION_OPTIONS)
+
+
 def picture_options(command: Command) -> Command:
     """Give a command the flags of both groups; it gets `session: SessionOptions` and `given: InputOptions`."""
-    with_session = _grouped(command, SessionOptions, "session", _SESSION_OPTIONS)
-    return _grouped(with_session, InputOptions, "given", _INPUT_OPTIONS)
+    return _grouped(session_options(command), InputOptions, "given", _INPUT_OPTIONS)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class Card:
     scale: str = "own-maximum"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    stretch: bool = True
     data: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
@@ -164,6 +165,7 @@ def _card_of(spec: ModelSpec) -> Card:
         scale=spec.scale,
         mean=spec.mean,
         std=spec.std,
+        stretch=spec.stretch,
         data=spec.training_data,
         licence=spec.licence,
     )
