@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 import click
 
 from u2net.types import Progress
+
+_LINE_EVERY_S = 30
 
 
 @contextlib.contextmanager
@@ -78,3 +81,41 @@ def picture_bar(count: int, *, quiet: bool) -> Iterator[tuple[Callable[[], None]
             console.print(message, markup=False, highlight=False, soft_wrap=True)
 
         yield (lambda: bar.advance(task)), tell
+
+
+@contextlib.contextmanager
+def training_bar(steps: int, *, quiet: bool) -> Iterator[Callable[[int, float, float, float, dict[str, float]], None]]:
+    """What shows how training goes: yields what to call with step, loss, pictures a second, seconds left and measures.
+
+    On a terminal a bar, and a line for each validation; elsewhere a line for each, and one every half a minute.
+    """
+    if quiet:
+        yield lambda *_: None
+        return
+    from rich import progress
+    from rich.console import Console
+
+    columns = (progress.BarColumn(), progress.MofNCompleteColumn(), progress.TextColumn("{task.description}"))
+    bar = progress.Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, disable=not sys.stderr.isatty()
+    )
+    task = bar.add_task("", total=steps)
+    said = time.monotonic()
+
+    def show(step: int, loss: float, speed: float, left_s: float, measures: dict[str, float]) -> None:
+        nonlocal said
+        state = f"loss {loss:.4f}  {speed:.1f} pictures/s  {_duration(left_s)} left"
+        bar.update(task, completed=step, description=state)
+        if measures:
+            state += "  " + "  ".join(f"{name} {value:.4f}" for name, value in measures.items())
+        if measures or (bar.disable and time.monotonic() - said > _LINE_EVERY_S):
+            said = time.monotonic()
+            bar.console.print(f"step {step} of {steps}  {state}", markup=False, highlight=False, soft_wrap=True)
+
+    with bar:
+        yield show
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours} h {rest // 60:02} min" if hours else f"{rest // 60} min {rest % 60:02} s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
@@ -36,7 +37,7 @@ class TrainConfig:
     norms: `train`, or `frozen`: in evaluation mode with fixed statistics.
     precision: `auto` is bf16 where the device computes in it, else f32. validate_every, save_every: steps.
     patience: validations without a better one that end the run, 0: never.
-    cache: `ram`, or a folder for the decoded pictures.
+    cache: `ram`, or a folder for the decoded pictures. licence: of the weights, for their card.
     """
 
     data: str
@@ -73,6 +74,7 @@ class TrainConfig:
     patience: int = 0
     save_every: int = 500
     cache: str = "ram"
+    licence: str = ""
 
     def __post_init__(self) -> None:
         """Raises BadInput for what cannot be trained with."""
@@ -110,14 +112,9 @@ class TrainConfig:
         return json.dumps(asdict(self), indent=2)
 
     @classmethod
-    def from_json(cls, text: str, name: str = "the configuration") -> TrainConfig:
-        """Raises BadInput where it is none, and for unknown keys."""
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            raise BadInput(f"{name}: is not JSON ({error})") from error
-        if not isinstance(values, dict):
-            raise BadInput(f"{name}: is a list or a value, not an object of settings")
+    def from_json(cls, text: str, name: str) -> TrainConfig:
+        """From an object of settings; name: what errors call it. Raises BadInput, for unknown keys too."""
+        values = json.loads(text)
         nested = values.get("augmentation", {})
         _refuse_unknown(cls, values, name)
         if not isinstance(nested, dict):
@@ -130,45 +127,64 @@ class TrainConfig:
             raise BadInput(f"{name}: {error}") from error
 
 
-def recipe(name: Literal["published", "modern"], kind: Kind = "saliency") -> dict[str, Any]:
-    """The settings in which a recipe differs from the defaults, for `TrainConfig(data=..., **recipe("published"))`.
+def of_recipe(name: Literal["published", "modern"], kind: Kind = "saliency") -> dict[str, Any]:
+    """The settings, as in JSON, in which a recipe differs from the defaults.
 
     published: as the authors trained: Adam with .001, batches of 12, BCE of seven maps, crops of 288, flips.
     modern: AdamW with warm-up and cosine, BCE and IoU, moving average, more augmentation, bf16.
     """
+    own = {"classes": {"losses": {"cross_entropy": 1.0}}, "image": {"losses": {"l1": 1.0}}}
+    settings = own.get(kind, {}) | {"kind": kind}
     if name == "modern":
-        settings: dict[str, Any] = {}
-    elif name == "published":
-        settings = {
-            "augmentation": replace(PUBLISHED, crop_size=None),  # what `crop` says
-            "optimizer": "adam",
-            "weight_decay": 0.0,
-            "warmup": 0,
-            "schedule": "constant",
-            "clip": 0.0,
-            "ema": 0.0,
-            "losses": {"bce": 1.0},
-            "precision": "f32",
-            "steps": 600_000,
-        }
-    else:
+        return settings
+    if name != "published":
         raise BadInput(f"no recipe '{name}'; there are published and modern")
-    own = {"classes": {"cross_entropy": 1.0}, "image": {"l1": 1.0}}
-    return settings | ({"losses": own[kind]} if kind in own else {}) | {"kind": kind}
+    published = {
+        "augmentation": asdict(replace(PUBLISHED, crop_size=None)),  # of the size that `crop` says
+        "optimizer": "adam",
+        "weight_decay": 0.0,
+        "warmup": 0,
+        "schedule": "constant",
+        "clip": 0.0,
+        "ema": 0.0,
+        "losses": {"bce": 1.0},
+        "precision": "f32",
+        "steps": 600_000,
+    }
+    return published | settings
 
 
-def resized(config: TrainConfig, size: int) -> TrainConfig:
-    """The same at another size: pictures are kept at (size, size), crops stay in proportion (288 of 320)."""
-    crop = size if config.augmentation.crop == "none" else max(32, round(size * 0.9 / 16) * 16)
-    return replace(config, size=(size, size), crop=(crop, crop))
+def configured(
+    given: Mapping[str, Any],
+    *,
+    recipe: Literal["published", "modern"] = "modern",
+    begin: Mapping[str, Any] | None = None,
+) -> TrainConfig:
+    """Settings from those that somebody gave, over those to begin from, over a recipe's and the defaults.
+
+    A size without a crop gets one of nine tenths. Raises BadInput, for unknown names too.
+    """
+    values = dict(begin or {})
+    kind = given.get("kind") or values.get("kind") or "saliency"
+    if begin is None:
+        values = of_recipe(recipe, kind)
+    values |= given
+    if not values.get("data"):
+        raise BadInput("nothing to learn from; name pictures and truths with --data")
+    if "size" in given and "crop" not in given:
+        values["crop"] = [min(side, max(32, round(side * 0.9 / 16) * 16)) for side in given["size"]]
+    return TrainConfig.from_json(json.dumps(values), "the settings")
 
 
-def read_config(path: Path) -> TrainConfig:
-    """The settings in a file. Raises BadInput."""
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings in a file, not yet checked. Raises BadInput."""
     try:
-        return TrainConfig.from_json(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise BadInput(f"{path}: the settings cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise BadInput(f"{path}: holds no object of settings")
+    return values
 
 
 def _tuple(value: Any) -> Any:

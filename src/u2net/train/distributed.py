@@ -16,7 +16,7 @@ from u2net.errors import EngineUnavailable
 
 @dataclass(frozen=True)
 class Process:
-    """One of `world` processes, the first of which, rank 0, writes and prints."""
+    """One of `world` processes."""
 
     device: torch.device
     rank: int = 0
@@ -24,6 +24,7 @@ class Process:
 
     @property
     def first(self) -> bool:
+        """Whether this is the one that writes and prints."""
         return self.rank == 0
 
     def mean(self, value: Tensor) -> Tensor:

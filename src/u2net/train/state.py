@@ -1,9 +1,10 @@
-"""All that an interrupted run needs to go on with the same numbers."""
+"""The folder of a run, and all that an interrupted run needs to go on with the same numbers."""
 
 from __future__ import annotations
 
 import pickle
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,12 @@ import torch
 
 from u2net.atomic import atomic_file
 from u2net.errors import BadInput, CannotWrite
+from u2net.train.checkpoint import write
+from u2net.train.config import TrainConfig, configured, read_settings
+
+CONFIG, STATE, BEST, LAST = "config.json", "state.pt", "best.safetensors", "last.safetensors"
+_FREE = ("data", "truths", "validation", "validation_truths", "cache", "device", "patience", "save_every", "licence")
+"""Settings that a resumed run may have otherwise: where things are and when they are saved, not what is computed."""
 
 
 @dataclass
@@ -49,3 +56,35 @@ def load_state(path: Path) -> State:
         raise BadInput(f"{path}: there is no run to go on with; leave --resume out to begin one") from error
     except (OSError, RuntimeError, EOFError, TypeError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise BadInput(f"{path}: the state of the run cannot be read ({error})") from error
+
+
+def begin(config: TrainConfig, out: Path, *, resume: bool, first: bool) -> State:
+    """Make the folder of a run and write its settings into it, or read where the run there ended.
+
+    first: whether this process is the one that writes.
+    Raises BadInput where there is a run already and `resume` is not asked for, or none and it is.
+    """
+    if resume:
+        return load_state(out / STATE)
+    if not first:
+        return State()
+    if (out / STATE).exists() or (out / CONFIG).exists():
+        raise BadInput(f"{out}: holds a run already; go on with it (--resume) or name another folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(f"{out}: the folder cannot be made: {error.strerror or error}") from error
+    write(out / CONFIG, config.to_json().encode())
+    return State()
+
+
+def settings_of(out: Path, given: Mapping[str, Any]) -> TrainConfig:
+    """The settings of the run in a folder, some given anew. Raises BadInput where its numbers would change."""
+    if not (out / CONFIG).is_file():
+        raise BadInput(f"{out}: there is no run to go on with; leave --resume out to begin one")
+    before = read_settings(out / CONFIG)
+    changed = [name for name, value in given.items() if name not in _FREE and before.get(name) != value]
+    if changed:
+        name = changed[0]
+        raise BadInput(f"{out}: this run has {name} {before.get(name)}, not {given[name]}; a resumed run keeps it")
+    return configured(given, begin=before)

@@ -1,0 +1,198 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from u2net.errors import U2NetError
+from u2net.train.allocator import keep_freed_memory
+from u2net.train.checkpoint import save
+from u2net.train.config import TrainConfig
+from u2net.train.dataset import Dataset, batches
+from u2net.train.distributed import Process, joined
+from u2net.train.interrupt import stop_on_signals
+from u2net.train.learner import Learner, learn, learning_rate, make_learner
+from u2net.train.record import Record
+from u2net.train.start import open_data, order, start_network
+from u2net.train.state import BEST, LAST, STATE, State, begin, save_state
+from u2net.train.validate import SHOWN, better, look, validate
+
+_LOG_EVERY = 10
+_SHEET_ROWS = 8
+
+
+class LossIsNaN(U2NetError):
+    """The loss is no number any more; the message names the pictures of the step."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """How it stands after a step. measures: of the validation at this step, empty where there was none."""
+
+    step: int
+    steps: int
+    loss: float
+    pictures_per_s: float
+    remaining_s: float
+    measures: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to. best: measures of `weights`. ended: why. signal: the one that ended it, or 0."""
+
+    step: int
+    best: dict[str, float]
+    weights: Path
+    skipped: dict[str, str]
+    ended: str
+    signal: int = 0
+
+
+def train(
+    config: TrainConfig, out: Path, *, resume: bool = False, on_report: Callable[[Report], None] | None = None
+) -> Result:
+    """Train a network and leave in `out`: config.json, best and last .safetensors, log.csv, curves.png, sheets.
+
+    resume: go on where the run in `out` ended, to the same numbers as if it had not; else `out` must hold no run.
+    on_report: called after each tenth step and each validation. Under torchrun every process calls `train`.
+    Ctrl-C and SIGTERM end the run after the step that is being done, with all saved.
+    Raises BadInput, CannotWrite, EngineUnavailable, LossIsNaN.
+    """
+    keep_freed_memory()
+    with joined(config.device) as process, stop_on_signals() as request:
+        state = begin(config, out, resume=resume, first=process.first)
+        if state.step >= config.steps:
+            return Result(state.step, state.best, out / BEST, {}, "all steps were done before")
+        training, validation = open_data(config)
+        learner = make_learner(config, process, state, *start_network(config, training, process.device))
+        record = Record(out, _columns(config), step=state.step) if process.first else None
+        coming = order(
+            len(training),
+            batch=config.batch,
+            seed=config.seed,
+            start=state.step,
+            rank=process.rank,
+            world=process.world,
+        )
+        progress = _Progress(config, process)
+
+        for step, batch in enumerate(batches(training, coming), state.step + 1):
+            progress.add(step, batch.names, learn(learner, batch, step))
+            last = process.any(bool(request.number)) or step == config.steps
+            checks = validation is not None and (last or step % config.validate_every == 0)
+            saves = last or step % config.save_every == 0
+            if checks or saves or step % _LOG_EVERY == 0:
+                report = progress.report(record)  # stops where a loss is NaN, before anything is saved
+                if checks:
+                    assert validation is not None
+                    report = replace(report, measures=_check(learner, validation, state, out, record, step))
+                    progress.rest()
+                    last = last or 0 < config.patience <= state.stale
+                if on_report and process.first:
+                    on_report(report)
+            if saves or last:
+                _save(learner, state, out, step, record, best=validation is None)
+            if last:
+                break
+        if record:
+            record.close()
+        ended = "stopped by a signal" if request.number else "all steps are done"
+        if step < config.steps and not request.number:
+            ended = f"the last {state.stale} validations were not better than the best"
+        return Result(step, state.best, out / BEST, training.skipped, ended, request.number)
+
+
+class _Progress:
+    """Losses since the last report, and the speed. They stay on the device until then, which need not wait for us."""
+
+    def __init__(self, config: TrainConfig, process: Process) -> None:
+        self._config, self._process = config, process
+        self._new: list[tuple[int, tuple[str, ...], dict[str, Tensor]]] = []
+        self._began, self._pictures = time.perf_counter(), 0
+
+    def add(self, step: int, names: tuple[str, ...], terms: dict[str, Tensor]) -> None:
+        self._new.append((step, names, terms))
+        self._pictures += len(names) * self._process.world
+
+    def rest(self) -> None:
+        """What was done since the last report was no learning."""
+        self._began, self._pictures = time.perf_counter(), 0
+
+    def report(self, record: Record | None) -> Report:
+        """How it stands after the last step. Raises LossIsNaN, which names the pictures of the first such step."""
+        config, process = self._config, self._process
+        own = torch.stack([torch.stack(list(terms.values())) for _, _, terms in self._new])  # (steps, terms)
+        shared = process.mean(own).cpu()
+        for (step, names, _), here, all_ in zip(self._new, own.cpu(), shared, strict=True):
+            if not all_.isfinite().all():
+                guilty = process.gather([] if here.isfinite().all() else list(names))
+                raise LossIsNaN(
+                    f"step {step}: the loss is not a number any more, with the pictures {', '.join(guilty)}; look at "
+                    "them and their truths, or lower --learning-rate; the run can go on from its last state (--resume)"
+                )
+        speed = self._pictures / (time.perf_counter() - self._began)
+        columns = list(self._new[0][2])
+        for (step, _, _), values in zip(self._new, shared.tolist(), strict=True):
+            if record:
+                rate = {"learning_rate": learning_rate(config, step)}
+                record.add(step, dict(zip(columns, values, strict=True)) | rate)
+        step, loss = self._new[-1][0], float(shared[-1, columns.index("loss")])
+        if record:
+            record.add(step, {"pictures_per_s": speed})
+        self._new.clear()
+        left = (config.steps - step) * config.batch * process.world
+        return Report(step, config.steps, loss, speed, left / speed)
+
+
+def _columns(config: TrainConfig) -> list[str]:
+    return ["loss", *config.losses, "learning_rate", "pictures_per_s", *SHOWN[config.kind]]
+
+
+def _check(
+    learner: Learner, validation: Dataset, state: State, out: Path, record: Record | None, step: int
+) -> dict[str, float]:
+    """Validate, keep the weights where they are the best so far, and show what the network makes of pictures."""
+    config, process, kept = learner.config, learner.process, learner.kept
+    measures = validate(kept, validation, learner.card, batch=config.batch, bf16=learner.bf16, process=process)
+    if not state.best or better(measures, state.best, config.kind):
+        state.best, state.stale = measures, 0
+        if process.first:
+            _save_weights(learner, out / BEST, measures)
+    else:
+        state.stale += 1
+    if record:
+        record.add(step, measures)
+        looked = look(kept, validation, learner.card, count=_SHEET_ROWS, bf16=learner.bf16, device=process.device)
+        record.show(step, looked, config.kind)
+    return measures
+
+
+def _save(learner: Learner, state: State, out: Path, step: int, record: Record | None, *, best: bool) -> None:
+    learner.into(state, step)
+    if learner.process.first:
+        save_state(state, out / STATE)
+        _save_weights(learner, out / LAST, {})
+        if best:
+            _save_weights(learner, out / BEST, {})
+    if record:
+        record.write()
+
+
+def _save_weights(learner: Learner, path: Path, measures: dict[str, float]) -> None:
+    config = learner.config
+    card = replace(
+        learner.card,
+        data=Path(config.data).resolve().name,
+        recipe=json.loads(config.to_json()),
+        metrics=measures,
+        licence=config.licence,
+    )
+    save(learner.kept, path, card)

@@ -1,0 +1,137 @@
+"""What a run begins with: its pictures, their order, its network."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from u2net.errors import BadInput
+from u2net.pairs import Pair, describe, find_pairs
+from u2net.train.augment import NONE, augment
+from u2net.train.checkpoint import Card, load
+from u2net.train.config import TrainConfig
+from u2net.train.dataset import Dataset, batches
+from u2net.train.inputs import to_inputs
+from u2net.train.network import U2Net
+from u2net.train.published import fill_norms
+
+log = logging.getLogger("u2net")
+
+_MOST_HELD_OUT = 500
+_NORM_PICTURES = 200
+
+
+def open_data(config: TrainConfig) -> tuple[Dataset, Dataset | None]:
+    """The pictures to learn from and those to validate with, None where there are none.
+
+    All that is wrong with the pairing is said at once, as a warning. Raises BadInput where nothing is left.
+    """
+    learned = _pairs(config.data, config.truths)
+    if config.validation:
+        checked = _pairs(config.validation, config.validation_truths)
+    else:
+        learned, checked = hold_out(learned, config.held_out)
+    return _dataset(learned, config), _dataset(checked, config) if checked else None
+
+
+def hold_out(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
+    """Split off a share, at most 500: the same pictures each time, and mostly the same when some are added."""
+    ordered = sorted(pairs, key=lambda pair: hashlib.sha256(pair.name.encode()).digest())
+    count = min(round(share * len(pairs)), _MOST_HELD_OUT, len(pairs) - 1)
+    held = {pair.name for pair in ordered[:count]}
+    return [pair for pair in pairs if pair.name not in held], [pair for pair in pairs if pair.name in held]
+
+
+def _pairs(source: str, truths: str) -> list[Pair]:
+    found = find_pairs(Path(source), truths=Path(truths) if truths else None)
+    if found.problems:
+        log.warning("%s: %s", source, describe(found.problems))
+    return list(found.pairs)
+
+
+def _dataset(pairs: Sequence[Pair], config: TrainConfig) -> Dataset:
+    cache: Path | Literal["ram"] = "ram" if config.cache == "ram" else Path(config.cache)
+    classes = config.classes if config.kind == "classes" else None
+    return Dataset(pairs, size=config.size, kind=config.kind, classes=classes, cache=cache)
+
+
+def order(count: int, *, batch: int, seed: int, start: int = 0, rank: int = 0, world: int = 1) -> Iterator[list[int]]:
+    """The samples of each step from `start` on, without end: every epoch in an order of its own.
+
+    Step, seed and rank alone say what comes: a resumed run gets what an unbroken one gets, and processes together what
+    one process with their batches together gets.
+    """
+    shuffled: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+    for step in _from(start):
+        indices = []
+        for position in positions(step, batch=batch, rank=rank, world=world):
+            epoch, place = divmod(position, count)
+            if epoch != shuffled[0]:
+                shuffled = epoch, np.random.default_rng([seed, epoch]).permutation(count)
+            indices.append(int(shuffled[1][place]))
+        yield indices
+
+
+def positions(step: int, *, batch: int, rank: int, world: int) -> range:
+    """Which of all samples that ever come are those of a step (from 0) in a process."""
+    first = (step * world + rank) * batch
+    return range(first, first + batch)
+
+
+def _from(start: int) -> Iterator[int]:
+    while True:
+        yield start
+        start += 1
+
+
+def start_network(config: TrainConfig, training: Dataset, device: torch.device) -> tuple[U2Net, Card]:
+    """The network on its device, random or from `init`, and what it is.
+
+    Norms that come folded into an ONNX file get the statistics of some 200 training pictures, unless they stay frozen.
+    With another number of maps than `init` has, the side outputs and the fused one start at random.
+    Raises BadInput where `init` is of another variant.
+    """
+    torch.manual_seed(config.seed)
+    network = U2Net(config.variant, out_channels=config.out_channels)
+    card = Card(config.variant, out_channels=config.out_channels, kind=config.kind, size=config.size)
+    card = replace(card, stretch=config.kind == "saliency")
+    if not config.init:
+        return network.to(device), card
+    given, known = load(config.init)
+    if given.variant != config.variant:
+        raise BadInput(f"{config.init}: holds a {given.variant}, not a {config.variant}; use --variant {given.variant}")
+    if given.in_channels != network.in_channels:
+        raise BadInput(f"{config.init}: takes {given.in_channels} channels in, pictures have {network.in_channels}")
+    card = replace(card, scale=known.scale, mean=known.mean, std=known.std)
+    tensors = given.state_dict()
+    if given.out_channels != network.out_channels:
+        log.warning("%s: has %d maps a picture, not %d: its side outputs and fused map begin at random",
+                    config.init, given.out_channels, network.out_channels)  # fmt: skip
+        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(("sides.", "fuse."))}
+    network.load_state_dict(tensors, strict=False)
+    network = network.to(device)
+    if config.norms == "train":
+        _fill_norms(network, card, config, training, device)
+    return network, card
+
+
+def _fill_norms(network: U2Net, card: Card, config: TrainConfig, training: Dataset, device: torch.device) -> None:
+    steps = -(-min(_NORM_PICTURES, len(training)) // config.batch)
+    chosen = order(len(training), batch=config.batch, seed=config.seed)
+    seeds = torch.zeros(config.batch, dtype=torch.int64)
+
+    def inputs() -> Iterator[torch.Tensor]:
+        for batch in batches(training, [next(chosen) for _ in range(steps)]):
+            pictures, truths = batch.pictures.to(device), batch.truths.to(device)
+            seen, _, _ = augment(pictures, truths, seeds=seeds, settings=NONE, size=config.crop)
+            yield to_inputs(seen, card)
+
+    fill_norms(network, inputs())
