@@ -23,6 +23,7 @@ _COMMANDS = {
     "remove": "Cut the object out of pictures.",
     "saliency": "Write the saliency map itself.",
     "models": "Weight files: list, fetch, verify, import and remove them.",
+    "data": "Training data: look for what is wrong with it.",
     "doctor": "Show what u2net can use here, and what is wrong.",
     "completion": "Print what lets a shell complete u2net's words.",
 }
