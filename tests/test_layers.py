@@ -27,9 +27,10 @@ LAYERS = [
         "encode",
         "tensor",
     }
-    | {"composite", "region", "pairs", "truths", "metrics"},
+    | {"composite", "region", "pairs", "truths", "likeness", "metrics"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
-    {"predict", "remove", "batch", "doctor", "probe", "findings", "evaluate", "report"},
+    {"predict", "remove", "batch", "doctor", "probe", "findings", "evaluate", "report"}
+    | {"data_check", "contact_sheet"},
     {"cli", "__main__"},
 ]
 TRAINING = 2

@@ -17,9 +17,10 @@ from u2net.readers import PREFIX_BYTES, SUFFIXES, open_image
 
 ProblemKind: TypeAlias = Literal[
     "no truth", "no picture", "ambiguous", "no alpha", "missing", "repeated",
-    "unreadable", "other size", "scaled", "empty", "full", "dark", "graded", "class", "colours",
+    "unreadable", "other shape", "scaled", "empty", "full", "dark", "graded", "class",
     "same picture", "same truth", "alike", "in both",
 ]  # fmt: skip
+"""Of finding pairs, then of `data_check`, which decodes them."""
 
 LAYOUTS = (
     "two folders such as images/ and masks/, DUTS-TR-Image/ and DUTS-TR-Mask/ or im_aug/ and gt_aug/; a folder of "

@@ -46,7 +46,7 @@ def read_pair(pair: Pair, kind: Kind, size: Size) -> tuple[_BYTES, _BYTES]:
             raise BadInput(f"{pair.picture}: alpha can be the truth of saliency only, not of {kind}")
         if picture.alpha is None:
             raise BadInput(f"{pair.picture}: has no alpha, and no truth beside it")
-        return _srgb(_squash_straight(picture, size), picture.icc), _eight_bits(squash(picture.alpha, size))
+        return _srgb(_squash_straight(picture, size), picture.icc), squash(alpha_of(picture), size)
     truth = read_truth(pair.truth, kind)
     if shape_differs(picture.size, (truth.shape[0], truth.shape[1])):
         raise BadInput(
@@ -55,6 +55,16 @@ def read_pair(pair: Pair, kind: Kind, size: Size) -> tuple[_BYTES, _BYTES]:
         )
     small = squash(lay_over_colour(picture, _MEAN), size)
     return _srgb(small, picture.icc), squash(truth, size, nearest=kind == "classes")
+
+
+def colours_of(picture: Picture) -> _BYTES:
+    """(H, W, 3) uint8 sRGB, laid over the networks' mean colour where it is transparent."""
+    return _srgb(lay_over_colour(picture, _MEAN), picture.icc)
+
+
+def alpha_of(picture: Picture) -> _BYTES:
+    """(H, W) uint8; 255 everywhere for an opaque picture."""
+    return np.full(picture.size, 255, np.uint8) if picture.alpha is None else _eight_bits(picture.alpha)
 
 
 def squash(values: NDArray[_Number], size: Size, *, nearest: bool = False) -> NDArray[_Number]:
@@ -121,6 +131,8 @@ def _read_plain(path: Path, *, ids: bool) -> _BYTES | None:
     """
     try:
         data = path.read_bytes()
+        if not data:
+            raise UnreadablePicture(f"{path}: is empty (0 bytes)")
         prefix = data[:PREFIX_BYTES]
         if is_tiff(prefix) or png.is_sixteen_bit(prefix):
             return None

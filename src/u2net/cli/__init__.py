@@ -25,6 +25,7 @@ _COMMANDS = {
     "evaluate": "Measure maps against truths.",
     "train": "Train a network on pictures and truths.",
     "models": "Weight files: list, fetch, verify, import and remove them.",
+    "data": "Training data: look for what is wrong with it.",
     "doctor": "Show what u2net can use here, and what is wrong.",
     "completion": "Print what lets a shell complete u2net's words.",
 }

@@ -165,9 +165,8 @@ def configured(
     A size without a crop gets one of nine tenths. Raises BadInput, for unknown names too.
     """
     values = dict(begin or {})
-    kind = given.get("kind") or values.get("kind") or "saliency"
     if begin is None:
-        values = of_recipe(recipe, kind)
+        values = of_recipe(recipe, given.get("kind", "saliency"))
     values |= given
     if not values.get("data"):
         raise BadInput("nothing to learn from; name pictures and truths with --data")

@@ -90,12 +90,16 @@ class Dataset:
         That goes by the order of the pairs, so an interrupted and resumed run gets the same samples as an unbroken one.
         Raises BadInput where not a single sample can be decoded, CannotWrite where a cache's disk is full.
         """
-        found = list(self._pool.map(self._decodable, indices))
-        used = tuple(index for index, _ in found)
-        samples = torch.from_numpy(np.stack([sample for _, sample in found]))  # (N, 3 + C, H, W)
-        return Batch(
-            samples[:, :3].contiguous(), samples[:, 3:].contiguous(), used, tuple(self.names[index] for index in used)
-        )
+        kept = [(index, self._cache.get(index) if self._cache else None) for index in indices]
+        coming = {index: self._pool.submit(self._decodable, index) for index, sample in kept if sample is None}
+        pictures = torch.empty((len(kept), 3, *self._size), dtype=torch.uint8)
+        truths = torch.empty((len(kept), _TRUTH_CHANNELS[self._kind], *self._size), dtype=torch.uint8)
+        used = []
+        for place, (wanted, sample) in enumerate(kept):
+            index, found = (wanted, sample) if sample is not None else coming[wanted].result()
+            pictures.numpy()[place], truths.numpy()[place] = found[:3], found[3:]
+            used.append(index)
+        return Batch(pictures, truths, tuple(used), tuple(self.names[index] for index in used))
 
     def _decodable(self, wanted: int) -> tuple[int, _BYTES]:
         for step in range(len(self)):

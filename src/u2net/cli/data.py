@@ -1,0 +1,142 @@
+"""u2net data: what is in a folder of training data, and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from u2net.cli.options import complete_files
+from u2net.cli.progress import picture_bar
+
+if TYPE_CHECKING:
+    from u2net.data_check import Check
+    from u2net.pairs import Problem
+
+_SHOWN_OF_A_KIND = 20
+
+
+@click.group("data")
+def command() -> None:
+    """Training data: look for what is wrong before a network learns it."""
+
+
+@command.command("check", epilog="Example: u2net data check DUTS-TR --against DUTS-TE --sheet duts.png")
+@click.argument("source", metavar="DIR|CSV", shell_complete=complete_files)
+@click.option("--truths", metavar="DIR", help="The truths of the pictures in DIR.", shell_complete=complete_files)
+@click.option(
+    "--kind",
+    type=click.Choice(["saliency", "classes", "image"]),
+    default="saliency",
+    show_default=True,
+    help="What a truth says: how much a pixel is the object, its class, or the colour it should become.",
+)
+@click.option("--classes", type=click.IntRange(2, 255), help="How many classes there are; higher ids are a problem.")
+@click.option(
+    "--against",
+    metavar="DIR|CSV",
+    help="Other data, such as that for testing: a picture in both is a problem.",
+    shell_complete=complete_files,
+)
+@click.option("--sheet", metavar="FILE.png", help="Draw samples and problems.", shell_complete=complete_files)
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
+@click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object.")
+@click.option("--quiet", is_flag=True, help="Print nothing but problems.")
+def check_data(
+    source: str,
+    truths: str | None,
+    kind: Any,
+    classes: int | None,
+    against: str | None,
+    sheet: str | None,
+    strict: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Decode every picture and truth of DIR and say what is wrong.
+
+    DIR holds a folder of pictures and one of truths, or cutouts, or is a file of pairs; docs/training-data.md lists
+    the layouts. Looked for are files without a partner, unreadable ones, truths of another shape, empty, full or grey
+    ones, class ids that are too high, and pictures that are there twice, also if saved anew.
+
+    Exit codes: 0 nothing to mend, 1 there is (with --strict: or a warning), 2 no pairs at all.
+    """
+    from u2net.data_check import check
+    from u2net.encode import encode, format_of, write_bytes
+    from u2net.errors import BadInput
+    from u2net.pairs import find_pairs
+
+    if sheet and format_of(sheet) != "png":
+        raise BadInput(f"--sheet {sheet}: the sheet is a PNG; give a name that ends in .png")
+    found = find_pairs(Path(source), truths=Path(truths) if truths else None)
+    others = find_pairs(Path(against)) if against else None
+    count = len(found.pairs) + (len(others.pairs) if others else 0)
+    with picture_bar(count, quiet=quiet) as (advance, _):
+        checked = check(found, kind=kind, classes=classes, against=others, on_done=advance)
+    if as_json:
+        click.echo(json.dumps(_as_json(checked)))
+    else:
+        click.echo("\n".join(report(checked, quiet=quiet)))
+    if sheet:
+        from u2net.contact_sheet import contact_sheet
+
+        write_bytes(Path(sheet), encode(contact_sheet(checked), format="png", compress="balanced"))
+    return 1 if checked.errors or (strict and checked.warnings) else 0
+
+
+def _as_json(checked: Check) -> dict[str, Any]:
+    from u2net.data_check import summary
+
+    return {
+        "ok": not checked.errors,
+        **summary(checked),
+        **{
+            name: [
+                {"kind": problem.kind, "paths": [str(path) for path in problem.paths], "message": problem.message}
+                for problem in problems
+            ]
+            for name, problems in (("errors", checked.errors), ("warnings", checked.warnings))
+        },
+    }
+
+
+def report(checked: Check, *, quiet: bool = False) -> Iterator[str]:
+    """The lines that a person reads."""
+    from u2net.data_check import summary
+
+    yield from _listed("to mend", checked.errors)
+    yield from _listed("to look at", checked.warnings)
+    if quiet:
+        return
+    facts = summary(checked)
+    yield f"{facts['pairs']} pairs, {facts['readable']} of them readable"
+    for name in ("sizes", "coverage", "truths", "classes"):
+        values = facts.get(name)
+        if isinstance(values, dict):
+            yield f"  {name:<9} {', '.join(f'{key} {_shown(value)}' for key, value in values.items())}"
+    if not checked.problems:
+        yield "No problem found."
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return f"{value[1]} x {value[0]}"
+    if isinstance(value, dict):
+        return f"in {value['pictures']} ({value['pixels']:.1%} of the pixels)"
+    return f"{value:.1%}" if isinstance(value, float) else str(value)
+
+
+def _listed(title: str, problems: Sequence[Problem]) -> Iterator[str]:
+    """A heading for each kind, and its problems, a line each."""
+    kinds = dict.fromkeys(problem.kind for problem in problems)
+    for kind in kinds:
+        lines = [problem.message for problem in problems if problem.kind == kind]
+        yield f"{title}: {kind} ({len(lines)})"
+        yield from (f"  {line}" for line in lines[:_SHOWN_OF_A_KIND])
+        if len(lines) > _SHOWN_OF_A_KIND:
+            yield f"  ... and {len(lines) - _SHOWN_OF_A_KIND} more; --json lists all"
+    if problems:
+        yield ""
