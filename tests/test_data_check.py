@@ -68,7 +68,7 @@ def test_clean_data_have_no_problem(folder: Path) -> None:
     assert result.return_value == 0
     assert result.stdout.splitlines()[-1] == "No problem found."
     assert "4 pairs, 4 of them readable" in result.stdout
-    assert "median 64 x 48" in result.stdout
+    assert "median: 64 x 48" in result.stdout
 
 
 def saved_anew(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
