@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
 torch = pytest.importorskip("torch")
@@ -290,3 +291,20 @@ def test_settings_go_through_json_and_refuse_nonsense() -> None:
     for fields in wrong:
         with pytest.raises(BadInput):
             Augmentation(**fields)
+
+
+def test_every_setting_is_documented_with_its_defaults() -> None:
+    text = (ROOT / "docs/training-data.md").read_text(encoding="utf-8")
+    assert [name for name in asdict(MODERN) if f"`{name}`" not in text] == []
+    assert (MODERN.flip_horizontal, MODERN.crop, MODERN.min_scale, MODERN.swap_background) == (0.5, "resized", 0.5, 0)
+    assert (MODERN.brightness, MODERN.hue, MODERN.grey, MODERN.blur, MODERN.blur_px) == (0.2, 0.02, 0.05, 0.1, 1.5)
+    assert (MODERN.jpeg, MODERN.jpeg_quality, PUBLISHED.flip_vertical) == (0.2, 40, 0.5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_device_does_not_matter(pictures: Any) -> None:
+    here = augment(pictures, pictures[:, :1], seeds=SEEDS, settings=EVERYTHING, size=(32, 32))
+    there = augment(pictures.cuda(), pictures[:, :1].cuda(), seeds=SEEDS, settings=EVERYTHING, size=(32, 32))
+    assert there[0].is_cuda and there[1].is_cuda
+    assert (here[0] - there[0].cpu()).abs().mean() < 1e-3  # JPEG makes a step of what falls beside one half
+    assert (here[1] - there[1].cpu()).abs().max() < 1e-5

@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from conftest import ROOT
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -19,7 +20,7 @@ from u2net.cli import cli
 from u2net.contact_sheet import contact_sheet
 from u2net.data_check import Check, check, summary
 from u2net.errors import BadInput
-from u2net.pairs import find_pairs
+from u2net.pairs import ProblemKind, find_pairs
 
 SIZE = (48, 64)
 
@@ -67,7 +68,7 @@ def test_clean_data_have_no_problem(folder: Path) -> None:
     assert result.return_value == 0
     assert result.stdout.splitlines()[-1] == "No problem found."
     assert "4 pairs, 4 of them readable" in result.stdout
-    assert "median 64 x 48" in result.stdout
+    assert "median: 64 x 48" in result.stdout
 
 
 def saved_anew(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -248,3 +249,8 @@ def test_check_needs_no_torch(folder: Path) -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def test_every_kind_of_problem_is_documented() -> None:
+    text = (ROOT / "docs/training-data.md").read_text(encoding="utf-8")
+    assert [kind for kind in get_args(ProblemKind) if f"`{kind}`" not in text] == []

@@ -128,10 +128,13 @@ def test_folder_of_cutouts_needs_no_truths(tmp_path: Path) -> None:
     Image.new("RGBA", (4, 4)).save(tmp_path / "a.png")
     Image.new("RGB", (4, 4)).save(tmp_path / "b.png")
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "c.png", transparency=0)
-    (tmp_path / "d.png").write_bytes(b"no picture")  # what cannot be opened is another problem than this one
+    (tmp_path / "d.png").write_bytes(b"no picture")
     found = find_pairs(tmp_path)
-    assert shown(found, tmp_path) == [("a.png", None, "a"), ("c.png", None, "c"), ("d.png", None, "d")]
-    assert [(problem.kind, problem.paths) for problem in found.problems] == [("no alpha", (tmp_path / "b.png",))]
+    assert shown(found, tmp_path) == [("a.png", None, "a"), ("c.png", None, "c")]
+    assert [(problem.kind, problem.paths) for problem in found.problems] == [
+        ("no alpha", (tmp_path / "b.png",)),
+        ("unreadable", (tmp_path / "d.png",)),
+    ]
 
 
 def test_folder_without_pairs_says_which_layouts_there_are(tmp_path: Path) -> None:
@@ -139,6 +142,12 @@ def test_folder_without_pairs_says_which_layouts_there_are(tmp_path: Path) -> No
         find_pairs(tmp_path)
     Image.new("RGB", (4, 4)).save(tmp_path / "b.png")
     with pytest.raises(BadInput, match=r"found \(.*b.png: has no alpha, and there is no folder of truths\); u2net"):
+        find_pairs(tmp_path)
+
+
+def test_folder_of_data_sets_names_those_in_it(tmp_path: Path) -> None:
+    touch(tmp_path, "DUTS-TR/DUTS-TR-Image/a.jpg", "DUTS-TR/DUTS-TR-Mask/a.png", "ecssd/images/a.jpg", "ecssd/gt/a.png")
+    with pytest.raises(BadInput, match="name one of the folders in it: DUTS-TR, ecssd"):
         find_pairs(tmp_path)
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 from u2net.errors import BadInput, UnreadablePicture
 from u2net.pairs import Pair
-from u2net.truths import read_pair, read_truth, shape_differs, squash
+from u2net.truths import first_look, read_pair, read_truth, shape_differs, squash
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 HALF = np.zeros((8, 8), np.uint8)
@@ -103,14 +103,35 @@ def test_pair_is_squashed_together(tmp_path: Path) -> None:
 
 def test_truth_of_another_shape_is_refused_and_a_scaled_one_taken(tmp_path: Path) -> None:
     picture = saved(tmp_path / "a.png", np.zeros((60, 80, 3), np.uint8))
-    for size, name in (((80, 60), "turned"), ((60, 90), "wide")):
+    for size, name, why in (((80, 60), "turned", "one of the two is turned"), ((60, 90), "wide", "they do not belong")):
         pair = Pair(picture, saved(tmp_path / f"{name}.png", np.zeros(size, np.uint8)), name)
-        with pytest.raises(BadInput, match=f"{name}.png: measures .* its picture 80 x 60: they do not belong together"):
+        with pytest.raises(BadInput, match=f"{name}.png: measures .* its picture 80 x 60: {why}") as caught:
             read_pair(pair, "saliency", (32, 32))
+        (problem,) = first_look([pair])
+        assert (problem.kind, problem.message) == ("other shape", str(caught.value))
     half = Pair(picture, saved(tmp_path / "half.png", np.zeros((30, 40), np.uint8)), "half")
     assert read_pair(half, "saliency", (32, 32))[1].shape == (32, 32)
+    assert first_look([half]) == ()
     assert not shape_differs((267, 401), (133, 200))
     assert shape_differs((300, 400), (300, 410))
+
+
+def test_first_look_tells_all_that_headers_tell(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (80, 60)).save(tmp_path / "turned.jpg", exif=turned)
+    mask = saved(tmp_path / "mask.png", np.zeros((80, 60), np.uint8))  # as it is seen upright
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    pairs = [
+        Pair(tmp_path / "turned.jpg", mask, "turned"),
+        Pair(tmp_path / "gone.jpg", mask, "gone"),
+        Pair(mask, None, "cutout"),
+        Pair(mask, tmp_path / "broken.png", "broken"),
+    ]
+    assert [(problem.kind, problem.message.split(":")[0]) for problem in first_look(pairs)] == [
+        ("unreadable", str(tmp_path / "gone.jpg")),
+        ("unreadable", str(tmp_path / "broken.png")),
+    ]
 
 
 def test_class_ids_are_never_mixed(tmp_path: Path) -> None:

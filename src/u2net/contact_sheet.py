@@ -135,7 +135,9 @@ def _fitted(panel: _BYTES | None) -> _BYTES:
 
 def _said(problem: Problem) -> str:
     """The message without the paths: the name stands above it, and a second name is worth its place."""
-    _, _, reason = problem.message.rpartition(f"{problem.paths[-1]}: ")
+    reason = problem.message
+    for path in problem.paths:
+        reason = reason.removeprefix(f"{path}: ")
     others = [path.stem for path in problem.paths[1:]] if problem.kind in _OF_TWO else []
     return f"{problem.kind}: {', '.join(others) or reason}"
 

@@ -16,7 +16,7 @@ from u2net.errors import BadInput, PictureTooLarge, UnreadablePicture
 from u2net.likeness import Look, alike, digest, look_of
 from u2net.pairs import Pair, Pairs, Problem, ProblemKind
 from u2net.pixels import read
-from u2net.truths import UNKNOWN_CLASS, Kind, alpha_of, colours_of, read_truth, shape_differs
+from u2net.truths import UNKNOWN_CLASS, Kind, alpha_of, colours_of, read_truth, shape_differs, unlike
 from u2net.types import Size
 
 WARNINGS: frozenset[ProblemKind] = frozenset(
@@ -137,14 +137,11 @@ def examine(pair: Pair, kind: Kind = "saliency", classes: int | None = None) -> 
 def _of_sizes(pair: Pair, picture: Size, truth: Size) -> Iterator[Problem]:
     if picture == truth:
         return
-    message = f"{pair.truth}: measures {_measures(truth)}, its picture {_measures(picture)}"
-    if not shape_differs(picture, truth):
-        yield Problem("scaled", _files(pair), f"{message}: the same shape, so it can be learned from")
-    elif shape_differs(picture, truth[::-1]):
-        yield Problem("other shape", _files(pair), f"{message}: they do not belong together")
+    if shape_differs(picture, truth):
+        yield Problem("other shape", _files(pair), unlike(pair, picture, truth))
     else:
-        hint = "one of the two is turned; was an EXIF orientation lost?"
-        yield Problem("other shape", _files(pair), f"{message}: {hint}")
+        sizes = f"measures {truth[1]} x {truth[0]}, its picture {picture[1]} x {picture[0]}"
+        yield Problem("scaled", _files(pair), f"{pair.truth}: {sizes}: the same shape, so it can be learned from")
 
 
 def _of_mask(pair: Pair, truth: NDArray[np.uint8]) -> Iterator[Problem]:
@@ -218,10 +215,6 @@ def _same(kind: ProblemKind, samples: Sequence[Sample], message: str) -> Problem
 
 def _files(pair: Pair) -> tuple[Path, ...]:
     return (pair.picture, pair.truth) if pair.truth else (pair.picture,)
-
-
-def _measures(size: Size) -> str:
-    return f"{size[1]} x {size[0]}"
 
 
 def summary(checked: Check) -> dict[str, object]:

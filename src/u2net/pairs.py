@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from u2net.damage import DAMAGE
 from u2net.errors import BadInput, UnreadablePicture
-from u2net.readers import PREFIX_BYTES, SUFFIXES, open_image
+from u2net.readers import PREFIX_BYTES, SUFFIXES, is_tiff, open_image
 
 ProblemKind: TypeAlias = Literal[
     "no truth", "no picture", "ambiguous", "no alpha", "missing", "repeated",
@@ -88,7 +88,10 @@ def find_pairs(source: Path, *, truths: Path | None = None) -> Pairs:
         found = _from_cutouts(source)
     if not found.pairs:
         first = f" ({found.problems[0].message})" if found.problems else ""
-        raise BadInput(f"{source}: no pair of picture and truth found{first}; u2net takes {LAYOUTS}")
+        folders = [path for path in sorted(source.iterdir()) if path.is_dir()] if source.is_dir() else []
+        inner = [path.name for path in folders if _layouts(path)]
+        advice = f"name one of the folders in it: {', '.join(inner)}" if inner else f"u2net takes {LAYOUTS}"
+        raise BadInput(f"{source}: no pair of picture and truth found{first}; {advice}")
     return found
 
 
@@ -105,6 +108,16 @@ def describe(problems: Iterable[Problem]) -> str:
 
 def _layout(folder: Path) -> tuple[Path, Path] | None:
     """The folder of pictures and that of truths inside `folder`."""
+    found = _layouts(folder)
+    if len(found) > 1:
+        choices = ", ".join(f"{picture.name} with {truth.name}" for picture, truth in found)
+        raise BadInput(
+            f"{folder}: holds several pairs of folders ({choices}); name the folder of pictures and --truths"
+        )
+    return found[0] if found else None
+
+
+def _layouts(folder: Path) -> list[tuple[Path, Path]]:
     of_pictures: dict[str, list[Path]] = defaultdict(list)
     of_truths: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.iterdir()):
@@ -117,18 +130,12 @@ def _layout(folder: Path) -> tuple[Path, Path] | None:
                 group[""].append(path)
             elif end in names:
                 group[start].append(path)  # DUTS-TR-Image
-    found = [
+    return [
         (picture, truth)
         for start, pictures in of_pictures.items()
         for picture in pictures
         for truth in of_truths.get(start, [])
     ]
-    if len(found) > 1:
-        choices = ", ".join(f"{picture.name} with {truth.name}" for picture, truth in found)
-        raise BadInput(
-            f"{folder}: holds several pairs of folders ({choices}); name the folder of pictures and --truths"
-        )
-    return found[0] if found else None
 
 
 def _from_folders(pictures: Path, truths: Path) -> Pairs:
@@ -177,21 +184,26 @@ def _from_cutouts(folder: Path) -> Pairs:
         if len(paths) > 1:
             message = f"{', '.join(map(str, paths))}: only one of them may have the name"
             problems.append(Problem("ambiguous", tuple(paths), message))
-        elif _has_alpha(paths[0]):
-            pairs.append(Pair(paths[0], None, key))
+        elif problem := _without_alpha(paths[0]):
+            problems.append(problem)
         else:
-            message = f"{paths[0]}: has no alpha, and there is no folder of truths"
-            problems.append(Problem("no alpha", (paths[0],), message))
+            pairs.append(Pair(paths[0], None, key))
     return Pairs(tuple(pairs), tuple(problems))
 
 
-def _has_alpha(path: Path) -> bool:
-    """Whether the header says so; yes for one that cannot be read, which is another problem than this one."""
+def _without_alpha(path: Path) -> Problem | None:
+    """What the header says against a picture as a cutout."""
     try:
-        with path.open("rb") as stream, open_image(stream, stream.read(PREFIX_BYTES), str(path)) as image:
-            return image.has_transparency_data
-    except DAMAGE:
-        return True
+        with path.open("rb") as stream:
+            prefix = stream.read(PREFIX_BYTES)
+            if is_tiff(prefix):
+                return None  # Pillow, which is asked here, does not know all that `pixels` reads
+            with open_image(stream, prefix, str(path)) as image:
+                if image.has_transparency_data:
+                    return None
+    except DAMAGE as error:
+        return Problem("unreadable", (path,), f"{path}: cannot be read: {str(error).removeprefix(f'{path}: ')}")
+    return Problem("no alpha", (path,), f"{path}: has no alpha, and there is no folder of truths")
 
 
 def _from_csv(path: Path) -> Pairs:

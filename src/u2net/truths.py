@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
@@ -12,11 +14,12 @@ from numpy.typing import NDArray
 from PIL import ImageOps
 
 from u2net import png
+from u2net.cgroup import allowed_threads, usable_cores
 from u2net.colour import convert_profile, to_depth
 from u2net.composite import lay_over_colour
 from u2net.damage import DAMAGE
 from u2net.errors import BadInput, PictureTooLarge, UnreadablePicture
-from u2net.pairs import Pair
+from u2net.pairs import Pair, Problem
 from u2net.pixels import MAX_PIXELS, read
 from u2net.readers import PREFIX_BYTES, is_tiff, open_image
 from u2net.types import Picture, Pixels, Size
@@ -48,13 +51,47 @@ def read_pair(pair: Pair, kind: Kind, size: Size) -> tuple[_BYTES, _BYTES]:
             raise BadInput(f"{pair.picture}: has no alpha, and no truth beside it")
         return _srgb(_squash_straight(picture, size), picture.icc), squash(alpha_of(picture), size)
     truth = read_truth(pair.truth, kind)
-    if shape_differs(picture.size, (truth.shape[0], truth.shape[1])):
-        raise BadInput(
-            f"{pair.truth}: measures {_measures(truth.shape)}, its picture {_measures(picture.pixels.shape)}: "
-            "they do not belong together; `u2net data check` lists all such pairs"
-        )
+    truth_size = truth.shape[0], truth.shape[1]
+    if shape_differs(picture.size, truth_size):
+        raise BadInput(unlike(pair, picture.size, truth_size))
     small = squash(lay_over_colour(picture, _MEAN), size)
     return _srgb(small, picture.icc), squash(truth, size, nearest=kind == "classes")
+
+
+def first_look(pairs: Sequence[Pair]) -> tuple[Problem, ...]:
+    """What the headers of all files tell before any is decoded: which cannot be read, which pairs are of two shapes.
+
+    .1 ms a file. What only decoding shows (half a file, an EXIF turn that makes equal headers differ) is left to it.
+    """
+    with ThreadPoolExecutor(allowed_threads() or usable_cores(), "u2net-look") as pool:
+        return tuple(problem for problem in pool.map(_first_look, pairs) if problem)
+
+
+def _first_look(pair: Pair) -> Problem | None:
+    files = (pair.picture, pair.truth) if pair.truth else (pair.picture,)
+    try:
+        sizes = [_header_size(path) for path in files]
+        if len(sizes) < 2 or not shape_differs(*sizes):
+            return None
+        sizes = [read(path).size for path in files]  # upright, which they may both be by now
+    except BadInput as error:
+        return Problem("unreadable", files, str(error))
+    return Problem("other shape", files, unlike(pair, *sizes)) if shape_differs(*sizes) else None
+
+
+def _header_size(path: Path) -> Size:
+    try:
+        with path.open("rb") as stream, open_image(stream, stream.read(PREFIX_BYTES), str(path)) as image:
+            return image.height, image.width
+    except DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+def unlike(pair: Pair, picture: Size, truth: Size) -> str:
+    """The sentence that two sizes, (H, W), are of two shapes."""
+    turned = not shape_differs(picture, truth[::-1])
+    why = "one of the two is turned; was an EXIF orientation lost?" if turned else "they do not belong together"
+    return f"{pair.truth}: measures {truth[1]} x {truth[0]}, its picture {picture[1]} x {picture[0]}: {why}"
 
 
 def colours_of(picture: Picture) -> _BYTES:
@@ -145,13 +182,17 @@ def _read_plain(path: Path, *, ids: bool) -> _BYTES | None:
             wanted = upright if upright.mode == "L" or (ids and upright.mode == "P") else upright.convert("L")
             values = np.asarray(wanted)
             return values // 255 if ids and image.mode == "1" else values
-    except BadInput:
-        raise
-    except FileNotFoundError as error:
-        raise UnreadablePicture(f"{path}: there is no such file") from error
     except DAMAGE as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UnreadablePicture(f"{path}: the picture is damaged ({reason})") from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: BaseException) -> BadInput:
+    if isinstance(error, BadInput):
+        return error
+    if isinstance(error, FileNotFoundError):
+        return UnreadablePicture(f"{path}: there is no such file")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UnreadablePicture(f"{path}: the picture is damaged ({reason})")
 
 
 def _ids_of(picture: Picture, path: Path) -> _BYTES:
@@ -169,7 +210,3 @@ def _srgb(pixels: Pixels, icc: bytes | None) -> _BYTES:
 
 def _eight_bits(values: NDArray[np.uint8 | np.uint16]) -> _BYTES:
     return np.asarray(to_depth(values, np.dtype(np.uint8)), np.uint8)
-
-
-def _measures(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]} x {shape[0]}"

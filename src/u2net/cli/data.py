@@ -116,7 +116,7 @@ def report(checked: Check, *, quiet: bool = False) -> Iterator[str]:
     for name in ("sizes", "coverage", "truths", "classes"):
         values = facts.get(name)
         if isinstance(values, dict):
-            yield f"  {name:<9} {', '.join(f'{key} {_shown(value)}' for key, value in values.items())}"
+            yield f"  {name:<9} {', '.join(f'{key}: {_shown(value)}' for key, value in values.items())}"
     if not checked.problems:
         yield "No problem found."
 
