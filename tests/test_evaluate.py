@@ -173,6 +173,7 @@ def test_cutout_counts_by_its_alpha(tmp_path: Path) -> None:
     alpha = disk(12)
     path = save(tmp_path / "cutout.png", np.dstack([alpha * 0 + 90] * 3 + [alpha]))
     assert (read_map(Pair("cutout", path, path)) == alpha).all()
+    assert (read_truth(path) == alpha).all()
     opaque = save(tmp_path / "opaque.png", np.dstack([alpha] * 3 + [alpha * 0 + 255]))
     assert (read_map(Pair("opaque", opaque, opaque)) == alpha).all()
 
