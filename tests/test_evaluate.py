@@ -219,6 +219,15 @@ def test_everything_unreadable_is_named_before_there_is_a_number(maps_and_truths
     ] * 2
 
 
+def test_problem_without_a_name_gets_one(maps_and_truths: tuple[Path, Path]) -> None:
+    def fail(pair: Pair) -> np.ndarray:
+        raise BadInput("the network's map holds NaN")
+
+    with pytest.raises(BadInput) as caught:
+        evaluate(pair_up(*maps_and_truths), fail)
+    assert str(caught.value).splitlines()[1] == f"  {maps_and_truths[0] / 'a.png'}: the network's map holds NaN"
+
+
 def test_tenth_problem_is_the_last(tmp_path: Path) -> None:
     for number in range(30):
         save(tmp_path / "maps" / f"{number:02}.png", disk(3)[1:])

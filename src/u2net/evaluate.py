@@ -74,11 +74,11 @@ def evaluate(
     problems: list[str] = []
     pool = ThreadPoolExecutor(threads or allowed_threads() or usable_cores())
     try:
-        for future in [pool.submit(_measure, pair, map_of) for pair in pairs]:
+        for pair, future in [(pair, pool.submit(_measure, pair, map_of)) for pair in pairs]:
             try:
                 scores.append(future.result())
             except BadInput as error:
-                problems.append(str(error))
+                problems.append(_named(pair, error))
             if len(problems) == _NAMED:
                 break
             if on_pair:
@@ -133,6 +133,13 @@ def _measure(pair: Pair, map_of: MapOf) -> Scores:
             f"{pair.source} is {_size(saliency)} and its truth {pair.truth} {_size(truth)}; both must be of one size"
         )
     return score(saliency, truth)
+
+
+def _named(pair: Pair, error: BadInput) -> str:
+    """The error's message, with the map's or picture's name where it names neither that nor the truth."""
+    message = str(error)
+    named = any(str(path) in message for path in (pair.source, pair.truth))
+    return message if named else f"{pair.source}: {message}"
 
 
 def _size(grey: Grey) -> str:

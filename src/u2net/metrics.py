@@ -33,7 +33,7 @@ KEYS = {
     "meanE": "the same, mean over 256 thresholds",
     "maxF": "F averaged over pictures, then its best threshold (PySODMetrics)",
     "meanF": "the same, mean over 256 thresholds",
-    "adpF": "F at twice the map's mean",
+    "adpF": "F at the threshold of twice the map's mean",
     "maxF_paper": "precision and recall averaged over pictures, then the best F (U²-Net's paper)",
     "IoU": "intersection over union at a half",
     "relaxF": "F of the boundaries at a half, 3 pixels allowed (U²-Net's paper)",
@@ -71,8 +71,10 @@ def score(saliency: NDArray[Any], truth: NDArray[Any], *, measures: Collection[s
     sod = pysodmetrics()
     if unknown := set(measures) - set(MEASURES):
         raise BadInput(f"no measure {sorted(unknown)[0]!r}; there are {', '.join(MEASURES)}")
-    if saliency.ndim != 2 or saliency.shape != truth.shape or saliency.size == 0:
+    if saliency.ndim != 2 or saliency.shape != truth.shape:
         raise BadInput(f"the map is {_size(saliency)}, its truth {_size(truth)}; both must be of one size")
+    if saliency.size < 2:  # E divides by the number of pixels less one
+        raise BadInput(f"a map of {_size(saliency)} is too small to be measured")
     mask = _fractions(truth, "truth") > TRUTH_ABOVE
     spread = _spread(_fractions(saliency, "map"))
 
