@@ -21,7 +21,6 @@ from u2net.pixels import read
 from u2net.predict import predict
 from u2net.readers import SUFFIXES
 from u2net.session import Session
-from u2net.types import Picture
 
 _NAMED = 10
 """So many problems are named."""
@@ -75,11 +74,11 @@ def evaluate(
     problems: list[str] = []
     pool = ThreadPoolExecutor(threads or allowed_threads() or usable_cores())
     try:
-        for future in [pool.submit(_measure, pair, map_of) for pair in pairs]:
+        for pair, future in [(pair, pool.submit(_measure, pair, map_of)) for pair in pairs]:
             try:
                 scores.append(future.result())
             except BadInput as error:
-                problems.append(str(error))
+                problems.append(_named(pair, error))
             if len(problems) == _NAMED:
                 break
             if on_pair:
@@ -105,10 +104,7 @@ def pair_up(sources: Path, truths: Path, *, pictures: Path | None = None) -> lis
 
 def read_map(pair: Pair) -> Grey:
     """The map in a file: its grey values, or its alpha where that is not the same everywhere, as in a cutout."""
-    picture = read(pair.source)
-    if picture.alpha is not None and picture.alpha.min() != picture.alpha.max():
-        return picture.alpha
-    return _grey(picture)
+    return _grey(pair.source)
 
 
 def map_by(session: Session) -> MapOf:
@@ -117,12 +113,15 @@ def map_by(session: Session) -> MapOf:
 
 
 def read_truth(path: Path) -> Grey:
-    """A truth in a file, grey or in colour; one that holds nothing but 0 and 1 is a mask of these."""
-    grey = _grey(read(path))
+    """The truth in a file, as `read_map`; one that holds nothing but 0 and 1 is a mask of these."""
+    grey = _grey(path)
     return grey * np.iinfo(grey.dtype).max if grey.max() == 1 else grey
 
 
-def _grey(picture: Picture) -> Grey:
+def _grey(path: Path) -> Grey:
+    picture = read(path)
+    if picture.alpha is not None and picture.alpha.min() != picture.alpha.max():
+        return picture.alpha
     grey: Grey = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY)
     return grey
 
@@ -134,6 +133,13 @@ def _measure(pair: Pair, map_of: MapOf) -> Scores:
             f"{pair.source} is {_size(saliency)} and its truth {pair.truth} {_size(truth)}; both must be of one size"
         )
     return score(saliency, truth)
+
+
+def _named(pair: Pair, error: BadInput) -> str:
+    """The error's message, with the map's or picture's name where it names neither that nor the truth."""
+    message = str(error)
+    named = any(str(path) in message for path in (pair.source, pair.truth))
+    return message if named else f"{pair.source}: {message}"
 
 
 def _size(grey: Grey) -> str:
