@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.cgroup import allowed_threads, usable_cores
-from u2net.errors import BadInput, UnreadablePicture
+from u2net.errors import BadInput
 from u2net.metrics import Scores, pysodmetrics, score, summarise
+from u2net.pairs import pictures_below
 from u2net.pixels import read
 from u2net.predict import predict
 from u2net.readers import SUFFIXES
@@ -163,19 +164,12 @@ def _by_name(folder: Path) -> dict[str, Path]:
             f"{folder}: is not a folder" if os.path.lexists(folder) else f"{folder}: there is no such folder"
         )
 
-    def refuse(error: OSError) -> None:
-        raise UnreadablePicture(f"{error.filename}: the folder cannot be read: {error.strerror}") from error
-
     named: dict[str, Path] = {}
-    for where, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for path in (Path(where) / name for name in sorted(files) if not name.startswith(".")):
-            if path.suffix.lower() not in SUFFIXES:
-                continue
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            if name in named:
-                raise BadInput(f"{named[name]} and {path} have one name; which is meant? move one of them away")
-            named[name] = path
+    for path in pictures_below(folder):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in named:
+            raise BadInput(f"{named[name]} and {path} have one name; which is meant? move one of them away")
+        named[name] = path
     if not named:
         raise BadInput(f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
     return named
