@@ -89,7 +89,9 @@ def main() -> None:
         "versions": {name: version(name) for name in ("torch", "numpy")},
         "pictures": COUNT,
         "size": SIZE,
-        "settings": {key: asdict(config)[key] for key in ("init", "steps", "batch", "learning_rate", "losses", "optimizer")},
+        "settings": {
+            key: asdict(config)[key] for key in ("init", "steps", "batch", "learning_rate", "losses", "optimizer")
+        },
         "IoU": round(float(found["IoU"]), 4),
         "MAE": round(float(found["MAE"]), 4),
         "seconds": round(seconds, 1),

@@ -14,12 +14,12 @@ import pytest
 import torch
 from tiny import make_pictures
 
-from u2net.errors import BadInput, CannotWrite
+from u2net.errors import BadInput, CannotWrite, LossIsNaN
 from u2net.train.augment import NONE
 from u2net.train.checkpoint import load
 from u2net.train.config import TrainConfig
 from u2net.train.learner import learning_rate, uses_bf16
-from u2net.train.loop import LossIsNaN, Report, train
+from u2net.train.loop import Report, train
 from u2net.train.network import U2Net
 from u2net.train.start import hold_out, order
 
@@ -167,6 +167,13 @@ def test_a_loss_that_is_no_number_names_the_pictures_and_saves_nothing(data: Pat
     assert state["step"] < int(str(caught.value).split()[1].rstrip(":"))
 
 
+def test_weights_that_are_no_numbers_are_not_saved(data: Path, tmp_path: Path) -> None:
+    config = settings(data, learning_rate=1e39, warmup=0, schedule="constant", clip=0.0, save_every=1, ema=0.0)
+    with pytest.raises(LossIsNaN, match="step 1: the weights"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "state.pt").exists()
+
+
 def test_a_second_run_in_a_folder_is_refused(data: Path, tmp_path: Path) -> None:
     train(settings(data, steps=1), tmp_path / "run")
     before = (tmp_path / "run" / "config.json").read_bytes()
@@ -196,7 +203,7 @@ def test_a_full_disk_leaves_the_previous_state(data: Path, tmp_path: Path) -> No
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def fill_disk(report: Report) -> None:
-        if report.step == 10:
+        if report.step >= 10:
             resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
 
     try:
@@ -243,6 +250,20 @@ def test_weights_to_begin_with_are_used(data: Path, tmp_path: Path) -> None:
     config = settings(data, init=str(first.weights), steps=1, learning_rate=1e-12, ema=0.0, norms="frozen")
     second = train(config, tmp_path / "second")
     assert second.best["MAE"] == pytest.approx(first.best["MAE"], abs=1e-6)
+
+
+def test_a_run_goes_on_without_the_weights_it_began_with(data: Path, tmp_path: Path) -> None:
+    torch.save(U2Net("tiny").state_dict(), tmp_path / "first.pth")
+    config = settings(data, init=str(tmp_path / "first.pth"), save_every=5)
+
+    def die(report: Report) -> None:
+        if report.step >= 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "run", on_report=die)
+    (tmp_path / "first.pth").unlink()
+    assert train(config, tmp_path / "run", resume=True).step == 20
 
 
 def test_weights_of_another_variant_are_refused(data: Path, tmp_path: Path) -> None:

@@ -70,8 +70,8 @@ def test_json_reports_are_lines_on_standard_output(tmp_path: Path) -> None:
     code, out, err = run(*arguments, "--set", "warmup=1", "--set", 'losses={"bce": 1}', folder=tmp_path)
     assert code == 0, err
     reports = [json.loads(line) for line in out.splitlines()]
-    assert [report["step"] for report in reports] == [10, 12]
-    assert set(reports[1]["measures"]) == {"MAE", "maxF", "S", "maxE"}
+    assert [report["step"] for report in reports if report["measures"]] == [12]
+    assert set(reports[-1]["measures"]) == {"MAE", "maxF", "S", "maxE"}
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (config["warmup"], config["losses"], config["crop"]) == (1, {"bce": 1}, [32, 32])
 

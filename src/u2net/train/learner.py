@@ -47,6 +47,7 @@ class Learner:
     def into(self, state: State, step: int) -> None:
         """Note all that a resumed run needs."""
         state.step, state.network, state.optimizer = step, self.network.state_dict(), self.optimizer.state_dict()
+        state.card = self.card.to_json()
         state.average = {} if self.average is None else self.average.state_dict()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from u2net.errors import U2NetError
+from u2net.errors import LossIsNaN
 from u2net.train.allocator import keep_freed_memory
 from u2net.train.checkpoint import save
 from u2net.train.config import TrainConfig
@@ -24,12 +24,8 @@ from u2net.train.start import open_data, order, start_network
 from u2net.train.state import BEST, LAST, STATE, State, begin, save_state
 from u2net.train.validate import SHOWN, better, look, validate
 
-_LOG_EVERY = 10
+_REPORT_EVERY, _REPORT_EVERY_S = 10, 5.0
 _SHEET_ROWS = 8
-
-
-class LossIsNaN(U2NetError):
-    """The loss is no number any more; the message names the pictures of the step."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,8 @@ def train(
     """Train a network and leave in `out`: config.json, best and last .safetensors, log.csv, curves.png, sheets.
 
     resume: go on where the run in `out` ended, to the same numbers as if it had not; else `out` must hold no run.
-    on_report: called after each tenth step and each validation. Under torchrun every process calls `train`.
+    on_report: called every ten steps or five seconds, and after each validation.
+    Under torchrun every process calls this.
     Ctrl-C and SIGTERM end the run after the step that is being done, with all saved.
     Raises BadInput, CannotWrite, EngineUnavailable, LossIsNaN.
     """
@@ -72,7 +69,8 @@ def train(
         state = begin(config, out, resume=resume, first=process.first)
         if state.step >= config.steps:
             return Result(state.step, state.best, out / BEST, {}, "all steps were done before")
-        learner = make_learner(config, process, state, *start_network(config, training, process.device))
+        network, card = start_network(config, training, process.device, resumed=state.card)
+        learner = make_learner(config, process, state, network, card)
         record = Record(out, _columns(config), step=state.step) if process.first else None
         coming = order(
             len(training),
@@ -89,7 +87,7 @@ def train(
             last = process.any(bool(request.number)) or step == config.steps
             checks = validation is not None and (last or step % config.validate_every == 0)
             saves = last or step % config.save_every == 0
-            if checks or saves or step % _LOG_EVERY == 0:
+            if checks or saves or process.any(progress.due):
                 report = progress.report(record)  # stops where a loss is NaN, before anything is saved
                 if checks:
                     assert validation is not None
@@ -107,7 +105,8 @@ def train(
         ended = "stopped by a signal" if request.number else "all steps are done"
         if step < config.steps and not request.number:
             ended = f"the last {state.stale} validations were not better than the best"
-        return Result(step, state.best, out / BEST, training.skipped, ended, request.number)
+        skipped = training.skipped | (validation.skipped if validation else {})
+        return Result(step, state.best, out / BEST, skipped, ended, request.number)
 
 
 class _Progress:
@@ -117,10 +116,16 @@ class _Progress:
         self._config, self._process = config, process
         self._new: list[tuple[int, tuple[str, ...], dict[str, Tensor]]] = []
         self._began, self._pictures = time.perf_counter(), 0
+        self._reported = self._began
 
     def add(self, step: int, names: tuple[str, ...], terms: dict[str, Tensor]) -> None:
         self._new.append((step, names, terms))
         self._pictures += len(names) * self._process.world
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for a report."""
+        return len(self._new) >= _REPORT_EVERY or time.perf_counter() - self._reported > _REPORT_EVERY_S
 
     def rest(self) -> None:
         """What was done since the last report was no learning."""
@@ -148,6 +153,7 @@ class _Progress:
         if record:
             record.add(step, {"pictures_per_s": speed})
         self._new.clear()
+        self._reported = time.perf_counter()
         left = (config.steps - step) * config.batch * process.world
         return Report(step, config.steps, loss, speed, left / speed)
 
@@ -172,10 +178,16 @@ def _check(
         record.add(step, measures)
         looked = look(kept, validation, learner.card, count=_SHEET_ROWS, bf16=learner.bf16, device=process.device)
         record.show(step, looked, config.kind)
+        record.write()
     return measures
 
 
 def _save(learner: Learner, state: State, out: Path, step: int, record: Record | None, *, best: bool) -> None:
+    if not all(weight.isfinite().all() for weight in learner.network.parameters()):
+        raise LossIsNaN(
+            f"step {step}: the weights are not numbers any more; lower --learning-rate; "
+            "the run can go on from its last state (--resume)"
+        )
     learner.into(state, step)
     if learner.process.first:
         save_state(state, out / STATE)

@@ -93,8 +93,12 @@ def _from(start: int) -> Iterator[int]:
         start += 1
 
 
-def start_network(config: TrainConfig, training: Dataset, device: torch.device) -> tuple[U2Net, Card]:
+def start_network(
+    config: TrainConfig, training: Dataset, device: torch.device, *, resumed: str = ""
+) -> tuple[U2Net, Card]:
     """The network on its device, random or from `init`, and what it is.
+
+    resumed: the card, as JSON, of a run that goes on: its numbers come from there, and `init` may be gone.
 
     Norms that come folded into an ONNX file get the statistics of some 200 training pictures, unless they stay frozen.
     With another number of maps than `init` has, the side outputs and the fused one start at random.
@@ -104,6 +108,8 @@ def start_network(config: TrainConfig, training: Dataset, device: torch.device) 
     network = U2Net(config.variant, out_channels=config.out_channels)
     card = Card(config.variant, out_channels=config.out_channels, kind=config.kind, size=config.size)
     card = replace(card, stretch=config.kind == "saliency")
+    if resumed:
+        return network.to(device), Card.from_json(resumed)
     if not config.init:
         return network.to(device), card
     given, known = load(config.init)

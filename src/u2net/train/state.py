@@ -25,7 +25,7 @@ _FREE = ("data", "truths", "validation", "validation_truths", "cache", "device",
 class State:
     """Where a run is. network, average and optimizer are state dicts; average is empty where none is kept.
 
-    best: the measures of the best validation so far. stale: validations since then.
+    best: the measures of the best validation so far. stale: validations since then. card: the model card, as JSON.
     """
 
     step: int = 0
@@ -34,6 +34,7 @@ class State:
     optimizer: dict[str, Any] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
     stale: int = 0
+    card: str = ""
 
 
 def save_state(state: State, path: Path) -> None:
