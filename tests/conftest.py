@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,15 @@ from u2net.session import Session
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
+TRAIN = ROOT / "tests" / "train"
+"""The tests of the torch side: all are marked `torch`, and not even collected where torch is not installed."""
+collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["train/test_*.py"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if TRAIN in item.path.parents:
+            item.add_marker("torch")
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +79,26 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield serving
         serving.ending.set()
         serving.shutdown()
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Networks this small are quicker so, and a test says nothing of a machine that is busy with others."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def tiny(one_thread: None) -> Iterator[None]:
+    """A variant `tiny` of the network."""
+    from tiny import add_tiny
+
+    from u2net.train.network import VARIANTS
+
+    add_tiny()
+    yield
+    del VARIANTS["tiny"]
