@@ -32,7 +32,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, dic
         (folder / name).rename(tmp_path_factory.mktemp("slow") / name)
     for slow in sorted(folder.parent.glob("slow*")):
         says |= min(
-            (judge_all(slow) for _ in range(2)), key=lambda again: max(one["seconds"] for one in again.values())
+            (judge_all(slow) for _ in range(4)), key=lambda again: max(one["seconds"] for one in again.values())
         )
     return {name: (right[name], one) for name, one in says.items()}
 
