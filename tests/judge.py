@@ -64,13 +64,18 @@ def _write(made: Any, file_format: str, keep: str) -> None:
 
 
 def peak_mb() -> float:
-    """The most memory that this process has had, in megabytes; 0 where the system does not say."""
+    """The most memory that this process has had, in megabytes; 0 where the system does not say.
+
+    Linux counts the parent's memory into `ru_maxrss` of a process it starts, so there it is read from /proc.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return next((float(line.split()[1]) / 1e3 for line in status.open() if line.startswith("VmHWM:")), 0.0)
     try:
         import resource
     except ModuleNotFoundError:  # Windows
         return 0.0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def main(folder: Path) -> None:
