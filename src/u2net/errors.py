@@ -6,6 +6,7 @@
     │   ├── PictureTooLarge     2: over the limit of pixels or bytes
     │   └── UnknownModel        2: no such model name
     ├── CannotWrite             1: the result could not be written
+    ├── ExportDiffers           1: an exported network's maps are not those of the network
     ├── NothingSalient          3: no object found, and the caller asked to fail then
     ├── WeightsUnavailable      4: the weight file is not here and could not be had
     │   └── WrongChecksum       4: a weight file is not the one it should be
@@ -44,6 +45,10 @@ class UnknownModel(BadInput):
 
 class CannotWrite(U2NetError):
     """The result could not be written."""
+
+
+class ExportDiffers(U2NetError):
+    """What was exported gives other maps in its own runtime than the network does in torch."""
 
 
 class NothingSalient(U2NetError):

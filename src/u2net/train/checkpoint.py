@@ -32,7 +32,7 @@ def load(source: str | Path) -> tuple[U2Net, Card]:
     Variant and channels are read from the tensors' shapes.
     Raises BadInput, which names unknown and missing tensors, UnknownModel, WeightsUnavailable.
     """
-    path, card = _find(source)
+    path, card = find(source)
     tensors, own_card = _read(path)
     card = own_card or card
     network = build(tensors, str(path))
@@ -105,7 +105,8 @@ def _extent(tensors: Mapping[str, Tensor], names: tuple[str, ...], *, axis: int)
     return next((tensors[name].shape[axis] for name in names if name in tensors and tensors[name].ndim == 4), None)
 
 
-def _find(source: str | Path) -> tuple[Path, Card | None]:
+def find(source: str | Path) -> tuple[Path, Card | None]:
+    """The file that `load` takes, fetched where it is not here, and the card of a model known by name."""
     path = Path(source)
     if path.suffix.lower() in SUFFIXES or path.name != str(source):
         if not path.is_file():
