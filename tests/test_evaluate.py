@@ -173,6 +173,7 @@ def test_cutout_counts_by_its_alpha(tmp_path: Path) -> None:
     alpha = disk(12)
     path = save(tmp_path / "cutout.png", np.dstack([alpha * 0 + 90] * 3 + [alpha]))
     assert (read_map(Pair("cutout", path, path)) == alpha).all()
+    assert (read_truth(path) == alpha).all()
     opaque = save(tmp_path / "opaque.png", np.dstack([alpha] * 3 + [alpha * 0 + 255]))
     assert (read_map(Pair("opaque", opaque, opaque)) == alpha).all()
 
@@ -216,6 +217,15 @@ def test_everything_unreadable_is_named_before_there_is_a_number(maps_and_truths
     assert [str(path) in line for path, line in zip((maps / "a.png", truths / "c.bmp"), rest, strict=True)] == [
         True
     ] * 2
+
+
+def test_problem_without_a_name_gets_one(maps_and_truths: tuple[Path, Path]) -> None:
+    def fail(pair: Pair) -> np.ndarray:
+        raise BadInput("the network's map holds NaN")
+
+    with pytest.raises(BadInput) as caught:
+        evaluate(pair_up(*maps_and_truths), fail)
+    assert str(caught.value).splitlines()[1] == f"  {maps_and_truths[0] / 'a.png'}: the network's map holds NaN"
 
 
 def test_tenth_problem_is_the_last(tmp_path: Path) -> None:

@@ -214,7 +214,8 @@ def test_scores_are_small_and_travel() -> None:
     [
         (square()[:, :-1], square(), "the map is 59 x 40, its truth 60 x 40; both must be of one size"),
         (np.stack([square()] * 3, -1), square(), "the map is of shape (40, 60, 3), its truth 60 x 40"),
-        (square()[:0], square()[:0], "the map is 60 x 0"),
+        (square()[:0], square()[:0], "a map of 60 x 0 is too small to be measured"),
+        (square()[:1, :1], square()[:1, :1], "a map of 1 x 1 is too small to be measured"),
         (square() / 128, square(), "expected a map in [0, 1], got 0 to 1.99219"),
         (np.full((HEIGHT, WIDTH), np.nan), square(), "expected a map in [0, 1], got nan to nan"),
         (square(), square().astype(np.int64), "expected a truth of uint8, uint16, bool or floats, got int64"),

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.cgroup import allowed_threads, usable_cores
-from u2net.errors import BadInput, UnreadablePicture
+from u2net.errors import BadInput
 from u2net.metrics import Scores, pysodmetrics, score, summarise
+from u2net.pairs import pictures_below
 from u2net.pixels import read
 from u2net.predict import predict
 from u2net.readers import SUFFIXES
 from u2net.session import Session
-from u2net.types import Picture
 
 _NAMED = 10
 """So many problems are named."""
@@ -75,11 +75,11 @@ def evaluate(
     problems: list[str] = []
     pool = ThreadPoolExecutor(threads or allowed_threads() or usable_cores())
     try:
-        for future in [pool.submit(_measure, pair, map_of) for pair in pairs]:
+        for pair, future in [(pair, pool.submit(_measure, pair, map_of)) for pair in pairs]:
             try:
                 scores.append(future.result())
             except BadInput as error:
-                problems.append(str(error))
+                problems.append(_named(pair, error))
             if len(problems) == _NAMED:
                 break
             if on_pair:
@@ -105,10 +105,7 @@ def pair_up(sources: Path, truths: Path, *, pictures: Path | None = None) -> lis
 
 def read_map(pair: Pair) -> Grey:
     """The map in a file: its grey values, or its alpha where that is not the same everywhere, as in a cutout."""
-    picture = read(pair.source)
-    if picture.alpha is not None and picture.alpha.min() != picture.alpha.max():
-        return picture.alpha
-    return _grey(picture)
+    return _grey(pair.source)
 
 
 def map_by(session: Session) -> MapOf:
@@ -117,12 +114,15 @@ def map_by(session: Session) -> MapOf:
 
 
 def read_truth(path: Path) -> Grey:
-    """A truth in a file, grey or in colour; one that holds nothing but 0 and 1 is a mask of these."""
-    grey = _grey(read(path))
+    """The truth in a file, as `read_map`; one that holds nothing but 0 and 1 is a mask of these."""
+    grey = _grey(path)
     return grey * np.iinfo(grey.dtype).max if grey.max() == 1 else grey
 
 
-def _grey(picture: Picture) -> Grey:
+def _grey(path: Path) -> Grey:
+    picture = read(path)
+    if picture.alpha is not None and picture.alpha.min() != picture.alpha.max():
+        return picture.alpha
     grey: Grey = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY)
     return grey
 
@@ -134,6 +134,13 @@ def _measure(pair: Pair, map_of: MapOf) -> Scores:
             f"{pair.source} is {_size(saliency)} and its truth {pair.truth} {_size(truth)}; both must be of one size"
         )
     return score(saliency, truth)
+
+
+def _named(pair: Pair, error: BadInput) -> str:
+    """The error's message, with the map's or picture's name where it names neither that nor the truth."""
+    message = str(error)
+    named = any(str(path) in message for path in (pair.source, pair.truth))
+    return message if named else f"{pair.source}: {message}"
 
 
 def _size(grey: Grey) -> str:
@@ -157,19 +164,12 @@ def _by_name(folder: Path) -> dict[str, Path]:
             f"{folder}: is not a folder" if os.path.lexists(folder) else f"{folder}: there is no such folder"
         )
 
-    def refuse(error: OSError) -> None:
-        raise UnreadablePicture(f"{error.filename}: the folder cannot be read: {error.strerror}") from error
-
     named: dict[str, Path] = {}
-    for where, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for path in (Path(where) / name for name in sorted(files) if not name.startswith(".")):
-            if path.suffix.lower() not in SUFFIXES:
-                continue
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            if name in named:
-                raise BadInput(f"{named[name]} and {path} have one name; which is meant? move one of them away")
-            named[name] = path
+    for path in pictures_below(folder):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in named:
+            raise BadInput(f"{named[name]} and {path} have one name; which is meant? move one of them away")
+        named[name] = path
     if not named:
         raise BadInput(f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
     return named

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from u2net.errors import BadInput
 from u2net.train.augment import MODERN, PUBLISHED, Augmentation
@@ -90,6 +90,8 @@ class TrainConfig:
             raise BadInput(f"crop {self.crop} is at least (32, 32) and at most size {self.size}")
         if self.batch % self.accumulate:
             raise BadInput(f"a batch of {self.batch} cannot be computed in {self.accumulate} equal parts")
+        if not 0 <= self.seed < 2**20:
+            raise BadInput(f"seed is at least 0 and below {2**20}, not {self.seed}")
         if not self.learning_rate > 0 or not 0 <= self.ema < 1 or not 0 <= self.held_out < 1:
             raise BadInput("learning_rate is above 0, ema and held_out are at least 0 and below 1")
         allowed = _TERMS_OF_KIND[self.kind]
@@ -170,8 +172,9 @@ def configured(
     values |= given
     if not values.get("data"):
         raise BadInput("nothing to learn from; name pictures and truths with --data")
-    if "size" in given and "crop" not in given:
-        values["crop"] = [min(side, max(32, round(side * 0.9 / 16) * 16)) for side in given["size"]]
+    size = given.get("size")
+    if isinstance(size, (tuple, list)) and "crop" not in given:
+        values["crop"] = [min(side, max(32, round(side * 0.9 / 16) * 16)) for side in size]
     return TrainConfig.from_json(json.dumps(values), "the settings")
 
 
@@ -202,12 +205,25 @@ def _check_types(config: TrainConfig) -> None:
         value = getattr(config, name)
         choices = get_args(hint)
         if hint in (str, bool, int, float):
-            kinds = (int, float) if hint is float else (hint,)
-            if not isinstance(value, kinds) or (isinstance(value, bool) and hint is not bool):
-                raise BadInput(f"{name}: expected {hint.__name__}, got {value!r}")
-        elif choices and all(isinstance(choice, str) for choice in choices) and value not in choices:
-            raise BadInput(f"{name}: no '{value}'; there are {', '.join(choices)}")
-        elif hint == Size and not (
-            isinstance(value, tuple) and len(value) == 2 and all(isinstance(side, int) for side in value)
-        ):
-            raise BadInput(f"{name}: expected two whole numbers, (H, W), got {value!r}")
+            expected = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}[hint]
+            right = _is_number(value, whole=hint is int) if hint in (int, float) else isinstance(value, hint)
+        elif get_origin(hint) is Literal:
+            expected, right = f"one of {', '.join(choices)}", value in choices
+        elif hint == bool | None:
+            expected, right = "true, false or null", value is None or isinstance(value, bool)
+        elif get_origin(hint) is tuple:
+            two = choices == (int, int)
+            expected = "two whole numbers, (H, W)" if two else "a list of numbers"
+            right = isinstance(value, tuple) and all(_is_number(one, whole=two) for one in value)
+            right = right and (len(value) == 2 or not two)
+        elif get_origin(hint) is dict:
+            expected = "names and numbers"
+            right = isinstance(value, dict) and all(_is_number(one) for one in value.values())
+        else:
+            continue
+        if not right:
+            raise BadInput(f"{name}: expected {expected}, got {value!r}")
+
+
+def _is_number(value: Any, *, whole: bool = False) -> bool:
+    return isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)

@@ -68,10 +68,10 @@ def train(
     """
     keep_freed_memory()
     with joined(config.device) as process, stop_on_signals() as request:
+        training, validation = open_data(config)
         state = begin(config, out, resume=resume, first=process.first)
         if state.step >= config.steps:
             return Result(state.step, state.best, out / BEST, {}, "all steps were done before")
-        training, validation = open_data(config)
         learner = make_learner(config, process, state, *start_network(config, training, process.device))
         record = Record(out, _columns(config), step=state.step) if process.first else None
         coming = order(

@@ -22,6 +22,7 @@ from u2net.train.dataset import Dataset, batches
 from u2net.train.inputs import to_inputs
 from u2net.train.network import U2Net
 from u2net.train.published import fill_norms
+from u2net.truths import first_look
 
 log = logging.getLogger("u2net")
 
@@ -52,8 +53,8 @@ def hold_out(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair
 
 def _pairs(source: str, truths: str) -> list[Pair]:
     found = find_pairs(Path(source), truths=Path(truths) if truths else None)
-    if found.problems:
-        log.warning("%s: %s", source, describe(found.problems))
+    if problems := [*found.problems, *first_look(found.pairs)]:
+        log.warning("%s: %s", source, describe(problems))
     return list(found.pairs)
 
 

@@ -62,7 +62,8 @@ def validate(
 def look(network: U2Net, dataset: Dataset, card: Card, *, count: int, bf16: bool, device: torch.device) -> list[Looked]:
     """The first `count` pictures of a dataset, to show to a person."""
     found = []
-    parts = [range(start, min(start + 4, count)) for start in range(0, min(count, len(dataset)), 4)]
+    shown = range(min(count, len(dataset)))
+    parts = [shown[start : start + 4] for start in range(0, len(shown), 4)]
     for batch, maps in _run(network, dataset, card, parts, bf16=bf16, device=device):
         for picture, truth, values in zip(batch.pictures, batch.truths, maps, strict=True):
             found.append(Looked(picture, truth, torch.from_numpy(_to_bytes(values, card).copy())))

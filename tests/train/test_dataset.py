@@ -13,16 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-torch = pytest.importorskip("torch")
+from u2net.errors import BadInput, CannotWrite
+from u2net.pairs import Pair, find_pairs
+from u2net.train import cache as caches
+from u2net.train.dataset import Dataset, batches
 
-from u2net.errors import BadInput, CannotWrite  # noqa: E402
-from u2net.pairs import Pair, find_pairs  # noqa: E402
-from u2net.train import cache as caches  # noqa: E402
-from u2net.train.dataset import Dataset, batches  # noqa: E402
-
-pytestmark = pytest.mark.torch
 SIZE = (24, 32)
 
 

@@ -10,16 +10,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from conftest import ROOT
 from PIL import Image
 
-torch = pytest.importorskip("torch")
+from u2net.errors import BadInput
+from u2net.train.augment import MODERN, NONE, PUBLISHED, Augmentation, augment
+from u2net.train.degrade import blur, jpeg
 
-from u2net.errors import BadInput  # noqa: E402
-from u2net.train.augment import MODERN, NONE, PUBLISHED, Augmentation, augment  # noqa: E402
-from u2net.train.degrade import blur, jpeg  # noqa: E402
-
-pytestmark = pytest.mark.torch
 N, H, W = 6, 40, 48
 SEEDS = torch.arange(N) * 1000 + 7
 EVERYTHING = Augmentation(flip_vertical=0.5, grey=0.3, blur=0.5, jpeg=0.5)
