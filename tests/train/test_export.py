@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -222,6 +224,18 @@ def test_the_command_prints_the_path_and_the_parity_and_nothing_else(tmp_path: P
     assert result.stdout == f"{Path('a/mine.pt2')}\n"
     assert result.stderr.startswith("u2net: parity with torch: fused ")
     assert result.stderr.endswith(" (at most 0.0001)\n") and result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_ctrl_c_is_one_word_and_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "u2net", "export", "u2netp", "--to", "onnx", "--size", "64"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not list(tmp_path.glob(".u2net-*.part")) and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()
+    assert (process.returncode, said) == (130, ("", "u2net: stopped\n"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def stub(monkeypatch: pytest.MonkeyPatch, to: str, *, off_by: float) -> None:

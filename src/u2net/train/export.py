@@ -86,12 +86,13 @@ def export(
     """
     if to not in FORMATS:
         raise BadInput(f"no format '{to}'; there are: {', '.join(FORMATS)}")
-    if size and not all(_MIN_SIDE <= side <= _MAX_SIDE for side in size):
-        raise BadInput(f"a size of {size[0]}x{size[1]} is not possible; each side is {_MIN_SIDE} to {_MAX_SIDE}")
-    files = _targets(source, to, output)
     on_step("loading")
+    files = _targets(source, to, output)
     network, card = load(source)
     card = replace(card, size=size or card.size)
+    if not all(_MIN_SIDE <= side <= _MAX_SIDE for side in card.size):
+        height, width = card.size
+        raise BadInput(f"a size of {height}x{width} is not possible; each side is {_MIN_SIDE} to {_MAX_SIDE}")
     outputs = _names(network)[: None if all_maps else 1]
     exact = Probabilities(network, card.kind, all_maps=all_maps)
     pictures = [torch.from_numpy(one) for one in _tensors(card)]

@@ -113,7 +113,7 @@ def run_pt2(path: Path, tensors: Sequence[Tensor], names: Sequence[str]) -> list
 def write_coreml(network: Network, path: Path) -> None:
     """An ML program for macOS 13, iOS 16 and later; with `fp16` computed in half precision, as Apple's engine does."""
     tools = _coremltools()
-    with quiet():
+    with _silent():
         program = torch.export.export(network.module, (network.picture(1),)).run_decompositions({})
         precision = tools.precision.FLOAT16 if network.fp16 else tools.precision.FLOAT32
         try:
@@ -182,20 +182,23 @@ def exactly() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what the libraries have to tell, bars and advice about themselves, off the terminal."""
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
+    """Keep torch's advice about itself off the terminal."""
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep coremltools' bars and complaints off the terminal too."""
+    with quiet(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield
 
 
 def _coremltools() -> Any:
     os.environ.setdefault("TQDM_DISABLE", "1")
     try:
-        with quiet():
+        with _silent():
             import coremltools
     except ModuleNotFoundError as error:
         raise MissingExtra("Core ML needs coremltools; run: pip install 'u2net[coreml]'") from error

@@ -69,7 +69,8 @@ def _worst_first(network: nn.Module, convolutions: dict[str, nn.Conv2d], picture
     weights = [module.weight.requires_grad_(True) for module in convolutions.values()]
     moved = torch.zeros(len(weights), dtype=torch.float64)
     generator = torch.Generator().manual_seed(0)
-    for picture in (interpolate(one, scale_factor=0.5, mode="bilinear") for one in pictures):
+    for one in pictures:
+        picture = interpolate(one, size=[max(32, side // 2) for side in one.shape[2:]], mode="bilinear")
         for _ in range(_PROJECTIONS):
             maps = _maps(network, picture)
             signs = torch.randint(0, 2, maps.shape, generator=generator) * 2 - 1
