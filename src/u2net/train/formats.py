@@ -100,6 +100,7 @@ def write_pt2(network: Network, path: Path) -> None:
     made, program = io.BytesIO(), _program(network)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # where this package lies, 500 times
+    program.example_inputs = None  # the picture of zeros that it was traced with
     with quiet():
         torch.export.save(program, made, extra_files={CARD_FILE: network.card.to_json()})
     path.write_bytes(made.getbuffer())
