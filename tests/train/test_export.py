@@ -28,7 +28,7 @@ from u2net.session import open_session
 from u2net.train.checkpoint import load, save
 from u2net.train.export import Export, Probabilities, export
 from u2net.train.formats import CARD_FILE, FORMATS, Network, exactly
-from u2net.train.half import HalfConv2d, halved
+from u2net.train.half import halved
 from u2net.train.network import U2Net
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -179,26 +179,28 @@ def test_an_exported_file_is_a_checkpoint_again(fp16: bool, make: Make) -> None:
 
 
 @pytest.mark.parametrize("to", ["onnx", "openvino"])
-def test_half_precision_saves_a_third_and_keeps_the_maps(to: str, make: Make) -> None:
+def test_half_precision_saves_half_and_keeps_the_maps(to: str, make: Make) -> None:
     exact, half = make(to), make(to, fp16=True)
     assert half.parity["fused"] <= half.bound == 2e-3
     weights = [max(path.stat().st_size for path in made.files) for made in (exact, half)]
-    assert weights[1] < 2 / 3 * weights[0]
+    assert weights[1] < 0.52 * weights[0]
     with open_session(half.path, precision="f32") as session, open_session(exact.path, precision="f32") as other:
         pictures = noise(2, 3, *SIZE)
         assert 0 < np.abs(session.run(pictures) - other.run(pictures)).max() < 2e-3
 
 
-def test_halving_leaves_alone_what_it_would_break() -> None:
+def test_halving_takes_what_rounding_adds_everywhere_out_of_the_bias() -> None:
     torch.manual_seed(3)
-    layers = [torch.nn.Conv2d(2, 2, 3, padding=1, bias=False) for _ in range(3)]
-    network = torch.nn.Sequential(*layers, torch.nn.Sigmoid()).requires_grad_(False)
-    layers[1].weight *= 1e6  # more than half precision holds
-    pictures = [torch.rand(1, 2, 16, 16) * 1e-6]
-    made = halved(network, pictures, within=1e-3)
-    assert [isinstance(module, HalfConv2d) for module in made][:3] == [True, False, True]
-    assert float((made(pictures[0]) - network(pictures[0])).abs().max()) <= 1e-3
-    assert all(layer.weight.dtype == torch.float32 for layer in layers)  # the original is as it was
+    network = torch.nn.Sequential(torch.nn.Conv2d(8, 2, 3), torch.nn.Conv2d(2, 1, 1)).requires_grad_(False)
+    picture = torch.full((1, 8, 16, 16), 100.0)  # the same everywhere: nothing else is added
+    exact, made = network(picture), halved(network, [picture])
+    rounded = [module.weight.data.half().float() for module in network]
+    assert float((made(picture) - exact).abs().max()) < 1e-4
+    assert [module.weight.dtype for module in made] == [torch.float16] * 2
+    for module, weight in zip(network, rounded, strict=True):
+        assert not torch.equal(module.weight, weight)  # the original is as it was
+        module.weight.data = weight
+    assert float((network(picture) - exact).abs().max()) > 1e-3  # what happens without
 
 
 def test_an_exported_file_cuts_out_as_the_model_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -380,9 +382,10 @@ def test_an_ml_program_holds_the_network_and_the_card(fp16: bool, checkpoint: Pa
 def test_published_networks_are_exported_within_their_bounds(model: str, fp16: bool, tmp_path: Path) -> None:
     made = export(model, "onnx", tmp_path, fp16=fp16)
     assert made.card.size == (320, 320)
-    assert made.path.stat().st_size < {"u2net": 177e6, "u2netp": 4.6e6}[model] * (0.7 if fp16 else 1)
+    assert made.path.stat().st_size < {"u2net": 177e6, "u2netp": 4.6e6}[model] * (0.52 if fp16 else 1)
     with open_session(made.path, precision="f32") as session, open_session(model, precision="f32") as published:
         for name in ("cat.png", "coffee.jpg", "rocket.jpg"):
             picture = read(EXAMPLES / name)
             difference = np.abs(predict(session, picture).map - predict(published, picture).map).max()
-            assert difference <= (2e-3 if fp16 else 1e-4), (name, difference)
+            # Halved, the worst pixel of 8 photographs moved by 2.3e-3; the bound holds for the pictures of the export.
+            assert difference <= (3e-3 if fp16 else 1e-4), (name, difference)

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     shell_complete=complete_files,
 )
 @click.option("--size", type=parse_size, metavar="N|HxW", help="The input's size. Default: the network's own.")
-@click.option("--fp16", is_flag=True, help="Keep weights in half precision, as many as leave the maps where they are.")
+@click.option(
+    "--fp16", is_flag=True, help="Keep weights in half precision: half the file, and the maps stay where they are."
+)
 @click.option("--all-maps", is_flag=True, help="Give the side outputs too, after the fused map.")
 @click.option("--json", "as_json", is_flag=True, help="All about it as one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")

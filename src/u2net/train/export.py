@@ -102,7 +102,7 @@ def export(
     module: nn.Module = exact
     if fp16 and to != "coreml":  # which has half precision of its own
         on_step("halving")
-        module = halved(exact, pictures, within=BOUND_FP16 / 3)  # real pictures move up to three times as far as ours
+        module = halved(exact, pictures)
     bound = BOUND_FP16 if fp16 else BOUND
     try:
         files[0].parent.mkdir(parents=True, exist_ok=True)
@@ -193,7 +193,7 @@ def _tensors(card: Card) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32
 def _pictures(size: Size) -> list[Pixels]:
     """An object on a ground, once clear, once pale, once hardly to be seen, in a little noise; always the same.
 
-    Where the network hesitates its maps move most: by halved weights five times as far as in the clear picture.
+    Where the network hesitates its maps move most.
     """
     rng = np.random.default_rng(0)
     (height, width), pictures = size, []
