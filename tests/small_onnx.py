@@ -10,10 +10,11 @@ COLOUR_WEIGHTS = (0.5, -0.25, 1.5)
 _FLOAT = 1  # TensorProto.FLOAT in onnx.proto
 
 
-def small_network(size: int) -> bytes:
+def small_network(size: int, **metadata: str) -> bytes:
     """An .onnx file of the signature that saliency networks have."""
     shape = b"".join(_message(1, _number(1, extent)) for extent in (1, 3, size, size))
-    return _number(1, 8) + _message(8, _number(2, 13)) + _message(7, _graph(shape, size))
+    entries = b"".join(_message(14, _text(1, key) + _text(2, value)) for key, value in metadata.items())
+    return _number(1, 8) + _message(8, _number(2, 13)) + _message(7, _graph(shape, size)) + entries
 
 
 def _graph(shape: bytes, size: int) -> bytes:

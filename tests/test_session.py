@@ -173,6 +173,13 @@ def test_submit_gives_what_run_gives(small: Session) -> None:
     np.testing.assert_array_equal(small.submit(NOISE).result(timeout=60), small.run(NOISE))
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux tells which cores a thread may use")
+def test_the_calling_thread_is_not_tied_to_a_core(small: Session) -> None:
+    before = os.sched_getaffinity(0)
+    small.run(NOISE)
+    assert os.sched_getaffinity(0) == before
+
+
 def test_threads_share_a_session(small: Session) -> None:
     inputs = [NOISE * scale for scale in (0.5, 1.0, 1.5, 2.0)]
     alone = [small.run(one) for one in inputs]

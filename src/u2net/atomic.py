@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -27,3 +29,29 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+@contextlib.contextmanager
+def atomic_files(*paths: Path) -> Iterator[list[Path]]:
+    """For results that other libraries write: names in a temporary folder beside `paths`, which lie in one folder.
+
+    When the block ends well, what was written under them, files or folders, takes the places of `paths`, one after the
+    other; else everything is as it was. Raises OSError as the file system does.
+    """
+    folder = paths[0].parent / f".u2net-{secrets.token_hex(6)}{PART_SUFFIX}"
+    folder.mkdir()
+    try:
+        made = [folder / path.name for path in paths]
+        yield made
+        with contextlib.ExitStack() as undo:
+            for fresh, path in zip(made, paths, strict=True):
+                if path.is_dir() or (path != paths[-1] and os.path.lexists(path)):  # else replacing is atomic
+                    old = folder / f"{path.name}.old"
+                    path.rename(old)
+                    undo.callback(old.rename, path)
+                fresh.replace(path)
+                if path != paths[-1]:
+                    undo.callback(path.rename, fresh)
+            undo.pop_all()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -7,6 +7,7 @@
     │   └── UnknownModel        2: no such model name
     ├── CannotWrite             1: the result could not be written
     ├── LossIsNaN               1: a training's loss is not a number any more
+    ├── ExportDiffers           1: an exported network's maps are not those of the network
     ├── NothingSalient          3: no object found, and the caller asked to fail then
     ├── WeightsUnavailable      4: the weight file is not here and could not be had
     │   └── WrongChecksum       4: a weight file is not the one it should be
@@ -49,6 +50,10 @@ class CannotWrite(U2NetError):
 
 class LossIsNaN(U2NetError):
     """A training's loss is not a number any more."""
+
+
+class ExportDiffers(U2NetError):
+    """What was exported gives other maps in its own runtime than the network does in torch."""
 
 
 class NothingSalient(U2NetError):

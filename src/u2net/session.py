@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from u2net.card import read_card
 from u2net.cgroup import allowed_threads
 from u2net.errors import BadInput, EngineUnavailable, UnknownModel, WeightsUnavailable
 from u2net.models import find_model
@@ -157,12 +158,13 @@ def default_session() -> Session:
 
 
 def _spec_of(model: str | Path) -> tuple[ModelSpec, Path | None]:
-    """The row of a known model, or a row made for a user's own file, with its path."""
+    """The row of a known model, or one made for a user's own file, by the card in it if it has one, with its path."""
     path = Path(model)
     if path.suffix.lower() in MODEL_FILE_SUFFIXES:
         if not path.is_file():
             raise WeightsUnavailable(f"{path}: there is no such model file")
-        return ModelSpec(name=path.stem, file=path.name, activation="detect"), path
+        card = read_card(path)
+        return card.spec(path) if card else ModelSpec(name=path.stem, file=path.name, activation="detect"), path
     if path.name != str(model):
         raise UnknownModel(f"{model}: a model file ends in .onnx or .xml (OpenVINO)")
     return find_model(str(model)), None

@@ -13,11 +13,12 @@ import torch
 
 import u2net
 from u2net import weights
+from u2net.card import Card
 from u2net.errors import BadInput, CannotWrite
 from u2net.models import MODELS
 from u2net.session import Session
 from u2net.tensor import from_pixels
-from u2net.train.checkpoint import Card, load, save
+from u2net.train.checkpoint import load, save
 from u2net.train.network import U2Net
 from u2net.train.published import fill_norms, to_own_names
 

@@ -24,6 +24,7 @@ _COMMANDS = {
     "saliency": "Write the saliency map itself.",
     "evaluate": "Measure maps against truths.",
     "train": "Train a network on pictures and truths.",
+    "export": "Write a network in the format of another runtime.",
     "models": "Weight files: list, fetch, verify, import and remove them.",
     "data": "Training data: look for what is wrong with it.",
     "doctor": "Show what u2net can use here, and what is wrong.",

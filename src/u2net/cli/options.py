@@ -26,6 +26,14 @@ class _Limit(click.types.FloatParamType):
         return number
 
 
+def parse_size(value: str) -> tuple[int, int]:
+    """`320` or, height first, `320x240`."""
+    height, _, width = value.lower().partition("x")
+    if not height.isdecimal() or not (width or height).isdecimal():
+        raise click.BadParameter(f"{value} is no size; write 320 or, height first, 320x240.")
+    return int(height), int(width or height)
+
+
 def complete_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Let the shell complete a file's name; click.Path would, but also refuses files in its own words."""
     return [CompletionItem(incomplete, type="file")]

@@ -8,19 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from u2net.cli.options import complete_files, complete_models
+from u2net.cli.options import complete_files, complete_models, parse_size
 from u2net.errors import BadInput, MissingExtra
 
 if TYPE_CHECKING:
     from u2net.train.config import TrainConfig
-
-
-def _side(value: str) -> tuple[int, int]:
-    """`320` or, height first, `320x240`."""
-    height, _, width = value.lower().partition("x")
-    if not height.isdecimal() or not (width or height).isdecimal():
-        raise click.BadParameter(f"{value} is no size; write 320 or, height first, 320x240.")
-    return int(height), int(width or height)
 
 
 def _setting(value: str) -> tuple[str, Any]:
@@ -61,7 +53,7 @@ def _setting(value: str) -> tuple[str, Any]:
     "--kind", type=click.Choice(["saliency", "classes", "image"]), help="What the network gives. Default: saliency."
 )
 @click.option(
-    "--size", type=_side, metavar="N|HxW", help="Pictures are resized to this (320), and cropped to .9 of it."
+    "--size", type=parse_size, metavar="N|HxW", help="Pictures are resized to this (320), and cropped to .9 of it."
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of the optimizer (30000).")
 @click.option("--batch", type=click.IntRange(min=1), help="Pictures a step and process (12).")

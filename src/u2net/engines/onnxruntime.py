@@ -71,7 +71,7 @@ def open_onnxruntime(
     if loaded is None:
         try:
             loaded = _load(onnxruntime, path, _CPU, threads)
-        except _failures(onnxruntime) as error:
+        except failures(onnxruntime) as error:
             raise WeightsUnavailable(f"{path}: ONNX Runtime cannot load this model ({_one_line(error)})") from error
     if problem:
         if require_device:
@@ -90,7 +90,7 @@ def open_onnxruntime(
     def infer(tensor: Tensor) -> list[Map]:
         try:
             maps = loaded.run(None, {inputs[0].name: tensor})
-        except _failures(onnxruntime) as error:  # out of the device's memory, a driver that went away
+        except failures(onnxruntime) as error:  # out of the device's memory, a driver that went away
             raise EngineUnavailable(f"ONNX Runtime failed on '{device}': {_one_line(error)}") from error
         return [np.asarray(found, np.float32) for found in maps]
 
@@ -139,7 +139,7 @@ def _on_device(onnxruntime: Any, path: Path, device: str, threads: int | None) -
     try:
         with _silenced(onnxruntime):
             loaded = _load(onnxruntime, path, provider, threads)
-    except _failures(onnxruntime) as error:
+    except failures(onnxruntime) as error:
         loaded, reason = None, _one_line(error)
     # A provider may be listed and fail to load its libraries; ONNX Runtime then goes on without it.
     if loaded is not None and provider in loaded.get_providers():
@@ -181,7 +181,7 @@ def _silenced(onnxruntime: Any) -> Iterator[None]:
         onnxruntime.set_default_logger_severity(2)  # its default
 
 
-def _failures(onnxruntime: Any) -> tuple[type[BaseException], ...]:
+def failures(onnxruntime: Any) -> tuple[type[BaseException], ...]:
     """What ONNX Runtime raises; its own errors have no common base."""
     state = onnxruntime.capi.onnxruntime_pybind11_state
     own = [value for value in vars(state).values() if isinstance(value, type) and issubclass(value, Exception)]

@@ -94,8 +94,10 @@ def _open(
     chosen = choose_precision(precision, spec, has_bf16="BF16" in capabilities, device=device)
 
     config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": chosen}
-    if threads is not None and target == "CPU":
-        config["INFERENCE_NUM_THREADS"] = threads
+    if target == "CPU":
+        config["ENABLE_CPU_PINNING"] = False  # else all processes on a machine share its first cores
+        if threads is not None:
+            config["INFERENCE_NUM_THREADS"] = threads
     kin = f"{_name_of(path, spec)}-{chosen}-"
     blob = cache_dir / f"{kin}{_fingerprint(path, spec, core, target, ov.__version__)}.blob"
     compiled, kept = _import_compiled(core, blob, target, config)

@@ -2,68 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from u2net import weights
 from u2net.atomic import atomic_file
+from u2net.card import KEY, Card, card_in, read_card
 from u2net.errors import BadInput, CannotWrite
 from u2net.models import MODELS, find_model
 from u2net.train.network import VARIANTS, U2Net
 from u2net.train.published import read_onnx, to_own_names
-from u2net.types import ModelSpec, Size
+from u2net.types import ModelSpec
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".onnx")
-
-
-@dataclass(frozen=True)
-class Card:
-    """What travels with weights: their network's shape, how pictures go in, and where the numbers come from.
-
-    kind, size, scale, mean, std: as in `ModelSpec`. stretch: whether a saliency map is spread to [0, 1].
-    data: what it was trained on. recipe: the training's settings. metrics: of validation. licence: of the weights.
-    """
-
-    variant: str
-    in_channels: int = 3
-    out_channels: int = 1
-    kind: str = "saliency"
-    size: Size = (320, 320)
-    scale: str = "own-maximum"
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    stretch: bool = True
-    data: str = ""
-    recipe: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
-    licence: str = ""
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Card:
-        """Raises BadInput where it is no card; keys of a newer u2net are refused, not dropped."""
-        try:
-            values: dict[str, Any] = json.loads(text)
-            unknown = set(values) - {field.name for field in fields(cls)}
-            if unknown:
-                raise BadInput(f"the model card has unknown keys: {', '.join(sorted(unknown))}; a newer u2net wrote it")
-            for name in ("size", "mean", "std"):
-                values[name] = tuple(values[name])
-            return cls(**values)
-        except (ValueError, TypeError, KeyError) as error:
-            if isinstance(error, BadInput):
-                raise
-            raise BadInput(f"the model card in the file is damaged ({error})") from error
 
 
 def load(source: str | Path) -> tuple[U2Net, Card]:
@@ -74,7 +31,7 @@ def load(source: str | Path) -> tuple[U2Net, Card]:
     Variant and channels are read from the tensors' shapes.
     Raises BadInput, which names unknown and missing tensors, UnknownModel, WeightsUnavailable.
     """
-    path, card = _find(source)
+    path, card = find(source)
     tensors, own_card = _read(path)
     card = own_card or card
     network = build(tensors, str(path))
@@ -90,7 +47,7 @@ def save(network: U2Net, path: Path, card: Card) -> None:
     from safetensors.torch import save as to_bytes
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    write(path, to_bytes(tensors, metadata={"format": "pt", "u2net": card.to_json()}))
+    write(path, to_bytes(tensors, metadata={"format": "pt", KEY: card.to_json()}))
 
 
 def write(path: Path, data: bytes | memoryview) -> None:
@@ -147,7 +104,8 @@ def _extent(tensors: Mapping[str, Tensor], names: tuple[str, ...], *, axis: int)
     return next((tensors[name].shape[axis] for name in names if name in tensors and tensors[name].ndim == 4), None)
 
 
-def _find(source: str | Path) -> tuple[Path, Card | None]:
+def find(source: str | Path) -> tuple[Path, Card | None]:
+    """The file that `load` takes, fetched where it is not here, and the card of a model known by name."""
     path = Path(source)
     if path.suffix.lower() in SUFFIXES or path.name != str(source):
         if not path.is_file():
@@ -175,7 +133,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Card | None]:
     suffix = path.suffix.lower()
     if suffix == ".onnx":
         known = next((spec for spec in MODELS.values() if path.name == spec.file), None)
-        return read_onnx(path), _card_of(known) if known else None
+        tensors = read_onnx(path)
+        return tensors, read_card(path) or (_card_of(known) if known else None)
     if suffix == ".safetensors":
         return _read_safetensors(path)
     return to_own_names(_read_pickle(path)), None
@@ -186,11 +145,11 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Card | None]:
 
     try:
         with safe_open(str(path), framework="pt") as stream:
-            text = (stream.metadata() or {}).get("u2net")
+            text = (stream.metadata() or {}).get(KEY)
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise BadInput(f"{path}: is not a safetensors file that can be read ({error})") from error
-    return to_own_names(tensors), Card.from_json(text) if text else None
+    return to_own_names(tensors), card_in(path, text) if text else None
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:

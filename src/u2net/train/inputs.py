@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from u2net.train.checkpoint import Card
+from u2net.card import Card
 
 
 def to_inputs(pictures: Tensor, card: Card) -> Tensor:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from u2net.card import Card
 from u2net.machine import this_machine
 from u2net.train.augment import augment
-from u2net.train.checkpoint import Card
 from u2net.train.config import TrainConfig
 from u2net.train.dataset import Batch
 from u2net.train.distributed import Process

@@ -68,6 +68,9 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
     values |= {
         node.output[0]: node.attribute[0].t for node in graph.node if node.op_type == "Constant" and node.attribute
     }
+    for node in graph.node:
+        if node.op_type == "Cast" and node.input[0] in values:  # of weights in half precision
+            values[node.output[0]] = values[node.input[0]]
     before_relu = {node.input[0] for node in graph.node if node.op_type == "Relu"}
     units: list[tuple[Tensor, Tensor]] = []
     rest: list[tuple[Tensor, Tensor]] = []

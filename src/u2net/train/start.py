@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from u2net.card import Card
 from u2net.errors import BadInput
 from u2net.pairs import Pair, describe, find_pairs
 from u2net.train.augment import NONE, augment
-from u2net.train.checkpoint import Card, load
+from u2net.train.checkpoint import load
 from u2net.train.config import TrainConfig
 from u2net.train.dataset import Dataset, batches
 from u2net.train.inputs import to_inputs

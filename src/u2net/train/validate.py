@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from u2net.card import Card
 from u2net.metrics import score, summarise
 from u2net.tensor import to_published_map
 from u2net.train.augment import NONE, augment
-from u2net.train.checkpoint import Card
 from u2net.train.dataset import Batch, Dataset, batches
 from u2net.train.distributed import Process
 from u2net.train.inputs import to_inputs

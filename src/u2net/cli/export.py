@@ -1,0 +1,94 @@
+"""u2net export: a network in the format of another runtime."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from u2net.cli.options import complete_files, complete_models, parse_size
+from u2net.cli.progress import step_line
+from u2net.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from u2net.train.export import Export
+
+
+@click.command(
+    "export",
+    epilog="Examples: u2net export run/best.safetensors --to onnx -o mine.onnx · u2net remove cat.jpg -m mine.onnx · "
+    "u2net export u2netp --to openvino --size 256 --fp16",
+)
+@click.argument("source", metavar="CHECKPOINT|MODEL", shell_complete=complete_models)
+@click.option(
+    "--to",
+    required=True,
+    type=click.Choice(["onnx", "openvino", "torchscript", "pt2", "coreml"]),
+    help="onnx and openvino are what -m of the other commands takes.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE|DIR",
+    help="Default: in this folder, named as the source.",
+    shell_complete=complete_files,
+)
+@click.option("--size", type=parse_size, metavar="N|HxW", help="The input's size. Default: the network's own.")
+@click.option(
+    "--fp16", is_flag=True, help="Keep weights in half precision: half the file, and the maps stay where they are."
+)
+@click.option("--all-maps", is_flag=True, help="Give the side outputs too, after the fused map.")
+@click.option("--json", "as_json", is_flag=True, help="All about it as one JSON object.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(
+    source: str,
+    to: str,
+    output: str | None,
+    size: tuple[int, int] | None,
+    fp16: bool,
+    all_maps: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write a network in the format of another runtime.
+
+    It is run there and its maps are compared with torch's: they may differ by 1e-4 (--fp16: 2e-3), or nothing is
+    written and the exit code is 1. In the file travels the model card: how pictures go in, what it was trained on.
+
+    Needs the extra: pip install 'u2net[export]'
+    """
+    try:
+        from u2net.train.export import export
+
+        with step_line() as on_step:
+            made = export(source, to, output, size=size, fp16=fp16, all_maps=all_maps, on_step=on_step)
+    except ModuleNotFoundError as error:
+        if (error.name or "u2net").startswith("u2net"):
+            raise
+        raise MissingExtra(f"export needs {error.name}; run: pip install 'u2net[export]'") from error
+    if as_json:
+        click.echo(json.dumps(_report(source, to, made)))
+    elif not quiet:
+        click.echo(f"u2net: {_told(made)}", err=True)
+        click.echo(made.path)
+
+
+def _told(made: Export) -> str:
+    if not made.parity:
+        return "not compared with torch: this machine cannot run that format"
+    parity = ", ".join(f"{name} {value:.1e}" for name, value in made.parity.items())
+    return f"parity with torch: {parity} (at most {made.bound:g})"
+
+
+def _report(source: str, to: str, made: Export) -> dict[str, object]:
+    return {
+        "input": source,
+        "output": str(made.path),
+        "files": [str(path) for path in made.files],
+        "to": to,
+        "size": made.card.size,
+        "parity": made.parity or None,
+        "bound": made.bound,
+        "card": vars(made.card),
+    }
