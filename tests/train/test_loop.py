@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +295,23 @@ def test_bf16_steps_learn_too(data: Path, tmp_path: Path) -> None:
     half = train(settings(data, steps=10, precision="bf16", channels_last=True), tmp_path / "half")
     assert half.best["MAE"] == pytest.approx(plain.best["MAE"], abs=0.05)
     assert logged(tmp_path / "half", "loss")[1] == pytest.approx(logged(tmp_path / "plain", "loss")[1], rel=0.02)
+
+
+@pytest.mark.slow
+def test_a_compiled_network_is_one_graph_and_learns_the_same(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs = []
+
+    def backend(graph: Any, _: object) -> Any:  # torch's own makes C++ of it, which takes minutes
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    for name, choice in (("plain", False), ("compiled", True)):
+        train(settings(data, steps=4, compile=choice), tmp_path / name)
+    assert len(graphs) == 1
+    assert logged(tmp_path / "compiled", "loss") == pytest.approx(logged(tmp_path / "plain", "loss"), abs=1e-6)
 
 
 def test_precision_auto_is_what_the_device_computes_in(data: Path) -> None:
