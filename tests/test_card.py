@@ -119,6 +119,7 @@ def test_another_kind_of_maps_is_refused_by_its_card(write: Write, tmp_path: Pat
                 {"mean": ["a", "b", "c"]},
                 {"std": [0.5, 0.0, 0.5]},
                 {"std": [float("nan"), 1, 1]},
+                {"mean": [10**400, 0, 0]},
                 {"kind": "thing"},
                 {"kind": ["saliency"]},
                 {"scale": None},

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import EXAMPLES
 from PIL import Image
+from profiles import grey_profile
 from small_onnx import small_network
 
 from u2net.cli import cli
@@ -114,6 +115,17 @@ def test_report_is_one_page_that_needs_nothing_else(maps_and_truths: tuple[Path,
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["index.html", "pictures.csv"]
 
 
+def test_report_is_made_without_a_picture_that_cannot_be_read(
+    maps_and_truths: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.jpg").write_bytes(b"no picture")
+    assert run(*maps_and_truths, "--images", "pictures", "--report", "report").exit_code == 0
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert page.count("the picture cannot be read") == 1
+    assert page.count('alt="map"') == 5
+
+
 def test_table_of_pictures_has_a_row_each(maps_and_truths: tuple[Path, Path], tmp_path: Path) -> None:
     run(*maps_and_truths, "--report", tmp_path / "report")
     with (tmp_path / "report" / "pictures.csv").open(encoding="utf-8", newline="") as stream:
@@ -176,6 +188,17 @@ def test_cutout_counts_by_its_alpha(tmp_path: Path) -> None:
     assert (read_truth(path) == alpha).all()
     opaque = save(tmp_path / "opaque.png", np.dstack([alpha] * 3 + [alpha * 0 + 255]))
     assert (read_map(Pair("opaque", opaque, opaque)) == alpha).all()
+
+
+def test_empty_cutout_is_an_empty_truth(tmp_path: Path) -> None:
+    path = save(tmp_path / "empty.png", np.dstack([disk(12) * 0 + 200] * 3 + [disk(12) * 0]))
+    assert not read_truth(path).any()
+
+
+def test_profile_of_a_grey_file_changes_no_number(tmp_path: Path) -> None:
+    Image.fromarray(disk(12)).save(tmp_path / "a.png", icc_profile=grey_profile(1.8))
+    assert (read_truth(tmp_path / "a.png") == disk(12)).all()
+    assert (read_map(Pair("a", tmp_path / "a.png", tmp_path / "a.png")) == disk(12)).all()
 
 
 def test_missing_partners_are_all_named(maps_and_truths: tuple[Path, Path]) -> None:
@@ -259,7 +282,9 @@ def test_folder_that_is_none_or_empty_is_said(tmp_path: Path) -> None:
         (["maps", "truths", "more"], "got 3"),
         (["--images", "pictures"], "give two folders"),
         (["maps", "truths", "--truths", "truths"], "given twice"),
-        (["maps", "truths", "-m", "u2netp"], "a folder of maps needs no model"),
+        (["maps", "truths", "-m", "u2netp"], "a folder of maps needs no model; leave out --model"),
+        (["maps", "truths", "--precision", "bf16"], "a folder of maps needs no model; leave out --precision"),
+        (["maps", "truths", "--require-device"], "a folder of maps needs no model; leave out --require-device"),
         (["maps", ""], "an empty name"),
         (["maps", "truths", "--report", ""], "an empty name"),
     ],

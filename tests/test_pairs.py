@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from u2net.errors import BadInput, UnreadablePicture
-from u2net.pairs import Pairs, describe, find_pairs
+from u2net.pairs import Pairs, describe, find_pairs, find_pictures
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -122,6 +122,13 @@ def test_csv_without_a_header_and_its_mistakes(tmp_path: Path) -> None:
     assert [problem.kind for problem in found.problems] == ["missing", "repeated", "missing"]
     assert "line 2: there is no file" in found.problems[0].message
     assert "also, gone.jpg and no file" in found.problems[2].message
+
+
+def test_pictures_alone_are_enough_where_truths_do_not_matter(tmp_path: Path) -> None:
+    found = find_pictures(touch(tmp_path, "b/two.jpg", "one.jpg"))
+    assert [pair.name for pair in found.pairs] == ["one", "b/two"]
+    with pytest.raises(BadInput, match="no such folder"):
+        find_pictures(tmp_path / "none")
 
 
 def test_folder_of_cutouts_needs_no_truths(tmp_path: Path) -> None:

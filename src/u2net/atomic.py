@@ -14,9 +14,10 @@ PART_SUFFIX = ".part"
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`; when the block ends well it takes the place of `path`, else it is deleted.
 
+    durable: even a power cut leaves the old or the new file; that costs milliseconds, or the time of a slow disk.
     The temporary name is short and hidden, so that names at the file system's length limit still work.
     Raises OSError as the file system does.
     """
@@ -24,6 +25,9 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with temporary.open("xb") as stream:
             yield stream
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ KEY = "u2net"
 
 _MAX_BYTES = 4_000_000
 _MAX_FIELDS = 100_000
+_LARGEST = 1e9
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ _SAME = ("kind", "size", "scale", "mean", "std", "stretch", "licence")
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LARGEST < value < _LARGEST
 
 
 def _is_count(value: object) -> bool:

@@ -22,6 +22,7 @@ from u2net.pixels import read
 from u2net.predict import predict
 from u2net.readers import SUFFIXES
 from u2net.session import Session
+from u2net.truths import read_plain
 
 _NAMED = 10
 """So many problems are named."""
@@ -104,7 +105,7 @@ def pair_up(sources: Path, truths: Path, *, pictures: Path | None = None) -> lis
 
 
 def read_map(pair: Pair) -> Grey:
-    """The map in a file: its grey values, or its alpha where that is not the same everywhere, as in a cutout."""
+    """The map in a file: its grey values, or its alpha where that is not opaque everywhere, as in a cutout."""
     return _grey(pair.source)
 
 
@@ -120,8 +121,10 @@ def read_truth(path: Path) -> Grey:
 
 
 def _grey(path: Path) -> Grey:
+    if (plain := read_plain(path)) is not None:  # the numbers in the file, whatever a profile says of their brightness
+        return plain
     picture = read(path)
-    if picture.alpha is not None and picture.alpha.min() != picture.alpha.max():
+    if picture.alpha is not None and picture.alpha.min() < np.iinfo(picture.alpha.dtype).max:
         return picture.alpha
     grey: Grey = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY)
     return grey

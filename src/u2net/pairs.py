@@ -211,7 +211,7 @@ def _from_csv(path: Path) -> Pairs:
     rows = _csv_rows(path)
     if rows and Path(rows[0][1][0]).suffix.lower() not in SUFFIXES:
         rows = rows[1:]  # the names of the columns
-    files: dict[tuple[Path, Path | None], int] = {}
+    files: dict[Path, Path | None] = {}
     problems = []
     for line, cells in rows:
         picture = path.parent / cells[0].strip()
@@ -220,13 +220,12 @@ def _from_csv(path: Path) -> Pairs:
         if missing:
             message = f"{path}, line {line}: there is no file {' and no file '.join(missing)}"
             problems.append(Problem("missing", (picture,), message))
-        elif any(picture == known for known, _ in files):
+        elif picture in files:
             problems.append(Problem("repeated", (picture,), f"{path}, line {line}: {picture} was named before"))
         else:
-            files[picture, truth] = line
-    pictures = [picture for picture, _ in files]
-    names = _unique_names(pictures, path.parent)
-    pairs = [Pair(picture, truth, name) for (picture, truth), name in zip(files, names, strict=True)]
+            files[picture] = truth
+    names = _unique_names(list(files), path.parent)
+    pairs = [Pair(picture, truth, name) for (picture, truth), name in zip(files.items(), names, strict=True)]
     return Pairs(tuple(pairs), tuple(problems))
 
 
@@ -248,6 +247,19 @@ def _unique_names(paths: Sequence[Path], folder: Path) -> list[str]:
     short = [path.with_suffix("").as_posix() for path in shown]
     counts = Counter(short)
     return [name if counts[name] == 1 else path.as_posix() for name, path in zip(short, shown, strict=True)]
+
+
+def find_pictures(source: Path) -> Pairs:
+    """As `find_pairs`, for when truths do not matter: a folder of nothing but pictures will do."""
+    try:
+        return find_pairs(source)
+    except UnreadablePicture:
+        raise
+    except BadInput:
+        pictures = pictures_below(source) if source.is_dir() else []
+        if not pictures:
+            raise
+        return Pairs(tuple(map(Pair, pictures, [None] * len(pictures), _unique_names(pictures, source))), ())
 
 
 def pictures_below(folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.encode import write_bytes
-from u2net.errors import CannotWrite, MissingExtra
+from u2net.errors import BadInput, CannotWrite, MissingExtra
 from u2net.evaluate import Evaluation, Grey, Pair, read_truth
 from u2net.metrics import KEYS, f_of, mean_curves, summarise
 from u2net.pixels import read
@@ -58,8 +58,8 @@ def write_report(folder: Path, evaluation: Evaluation, *, title: str, facts: Map
     """
     prepare_report(folder)
     rows = [summarise([scores]) for scores in evaluation.scores]
-    write_bytes(folder / TABLE, _table(evaluation.pairs, rows).encode("utf-8", "surrogateescape"))
     page = "\n".join(_page(evaluation, rows, title, facts))
+    write_bytes(folder / TABLE, _table(evaluation.pairs, rows).encode("utf-8", "surrogateescape"))
     write_bytes(folder / PAGE, page.encode("utf-8", "backslashreplace"))
 
 
@@ -100,13 +100,18 @@ def _page(
 def _figure(evaluation: Evaluation, pair: Pair, row: Mapping[str, float]) -> Iterator[str]:
     """A picture, its map and its truth side by side, and what was measured."""
     yield "<figure><div>"
+    unread = ""
     if pair.picture:
-        yield _image(cv2.cvtColor(_eight_bit(read(pair.picture).pixels), cv2.COLOR_RGB2BGR), ".jpg", "picture")
+        try:
+            shown = _eight_bit(read(pair.picture).pixels)
+            yield _image(cv2.cvtColor(shown, cv2.COLOR_RGB2BGR), ".jpg", "picture")
+        except BadInput:  # all is measured, and that was without it
+            unread = " · the picture cannot be read"
     yield _image(_eight_bit(evaluation.map_of(pair)), ".png", "map")
     yield _image(_eight_bit(read_truth(pair.truth)), ".png", "truth")
     numbers = " · ".join(f"{key} {row[key]:.3f}" for key in _OF_A_PICTURE)
     note = " · empty truth" if row["empty_truths"] else ""
-    yield f"</div><figcaption><b>{_text(pair.name)}</b> {numbers}{note}</figcaption></figure>"
+    yield f"</div><figcaption><b>{_text(pair.name)}</b> {numbers}{note}{unread}</figcaption></figure>"
 
 
 def _image(pixels: NDArray[np.uint8], suffix: str, what: str) -> str:

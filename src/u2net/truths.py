@@ -142,7 +142,7 @@ def read_truth(path: Path, kind: Kind = "saliency") -> _BYTES:
     if kind == "image":
         picture = read(path)
         return _srgb(picture.pixels, picture.icc)
-    plain = _read_plain(path, ids=kind == "classes")
+    plain = read_plain(path, ids=kind == "classes")
     if plain is None:
         picture = read(path)
         if kind == "classes":
@@ -161,7 +161,7 @@ def shape_differs(one: Size, other: Size) -> bool:
     return abs(one[0] * other[1] / (one[1] * other[0]) - 1) > _SAME_SHAPE
 
 
-def _read_plain(path: Path, *, ids: bool) -> _BYTES | None:
+def read_plain(path: Path, *, ids: bool = False) -> _BYTES | None:
     """The samples of an 8-bit grey file as they are, or of a palette (`ids`: its indices); None for all others.
 
     `pixels.read` would take a truth for colours: a grey profile would change its numbers, and a palette hide its ids.

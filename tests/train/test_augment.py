@@ -52,6 +52,14 @@ def test_flips_are_numpys(pictures: Any) -> None:
         assert np.array_equal(truth.numpy(), expected[:, :1])
 
 
+def test_a_third_of_the_size_is_a_resize_and_no_crop(pictures: Any) -> None:
+    """There the centres of the result lie on pixels too, but not on neighbours."""
+    pictures = pictures[:, :, :39]
+    seen, _, _ = augment(pictures, pictures[:, :1], seeds=SEEDS, settings=NONE, size=(13, W // 3))
+    assert seen.shape[2:] == (13, W // 3)
+    assert (seen - pictures[:, :, 1::3, 1::3].float() / 255).abs().max() < 1e-5
+
+
 def test_flip_of_one_half_is_about_every_second(pictures: Any) -> None:
     many = pictures[:1].expand(1000, -1, -1, -1)
     seen, _, _ = augment(

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save as to_bytes
+from small_onnx import small_network
 
 import u2net
 from u2net import weights
@@ -21,6 +23,7 @@ from u2net.tensor import from_pixels
 from u2net.train.checkpoint import load, save
 from u2net.train.network import U2Net
 from u2net.train.published import fill_norms, to_own_names
+from u2net.train.state import State, save_state
 
 
 def published_names(network: U2Net) -> dict[str, torch.Tensor]:
@@ -181,9 +184,68 @@ def test_a_file_without_weights_is_one_sentence(
     assert "never" not in capsys.readouterr().out
 
 
-def test_an_onnx_file_of_another_network_is_refused(tmp_path: Path) -> None:
-    from small_onnx import small_network
+def test_a_damaged_file_is_one_sentence_wherever_it_was_cut(random_network: U2Net, tmp_path: Path) -> None:
+    """Also the format of old, which is what the published files are in."""
+    tensors = dict(list(random_network.state_dict().items())[:6])
+    torch.save(tensors, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    torch.save(tensors, tmp_path / "new.pth")
+    (tmp_path / "whole.onnx").write_bytes(small_network(32))
+    for whole in sorted(tmp_path.iterdir()):
+        data = whole.read_bytes()
+        rng = np.random.default_rng(0)
+        places = rng.integers(0, len(data), 60).tolist()
+        damaged = [data[:place] for place in places] + [
+            data[:place] + bytes([value]) + data[place + 1 :]
+            for place, value in zip(places, rng.integers(0, 256, 60).tolist(), strict=True)
+        ]
+        for one in damaged:
+            path = tmp_path / f"damaged{whole.suffix}"
+            path.write_bytes(one)
+            with pytest.raises(BadInput) as caught:
+                load(path)
+            assert str(path) in str(caught.value)
 
+
+def test_an_onnx_file_whose_weights_lie_in_another_file_that_is_gone(tmp_path: Path) -> None:
+    import onnx
+
+    model = onnx.load_from_string(small_network(32))
+    model.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
+    model.graph.initializer[0].external_data.add(key="location", value="gone.data")
+    (tmp_path / "mine.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(BadInput, match=r"mine.onnx: is not an ONNX file that can be read .*gone.data"):
+        load(tmp_path / "mine.onnx")
+
+
+def test_the_state_of_a_run_is_no_checkpoint(random_network: U2Net, tmp_path: Path) -> None:
+    save_state(State(network=random_network.state_dict(), card="{}"), tmp_path / "state.pt")
+    with pytest.raises(BadInput, match=r"its weights are best.safetensors"):
+        load(tmp_path / "state.pt")
+
+
+def test_weights_in_half_precision_are_computed_with_in_f32(random_network: U2Net, tmp_path: Path) -> None:
+    half = {name: tensor.half() for name, tensor in random_network.state_dict().items()}
+    (tmp_path / "half.safetensors").write_bytes(to_bytes({name: tensor.contiguous() for name, tensor in half.items()}))
+    network, _ = load(tmp_path / "half.safetensors")
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+
+
+def test_pictures_go_in_as_the_variant_takes_them_where_nothing_is_said(tmp_path: Path) -> None:
+    for variant, name in (("isnet", "isnet-general-use"), ("u2netp", "u2net")):
+        torch.save(U2Net(variant).state_dict(), tmp_path / "mine.pth")
+        _, card = load(tmp_path / "mine.pth")
+        spec = MODELS[name]
+        assert (card.size, card.scale, card.mean, card.std) == (spec.size, spec.scale, spec.mean, spec.std)
+        assert (card.variant, card.licence, card.data) == (variant, "", "")
+
+
+def test_a_card_of_other_maps_is_refused(random_network: U2Net, tmp_path: Path) -> None:
+    save(random_network, tmp_path / "mine.safetensors", Card("u2netp", kind="classes", out_channels=4))
+    with pytest.raises(BadInput, match="its card says classes of 4 channels, but it has 1"):
+        load(tmp_path / "mine.safetensors")
+
+
+def test_an_onnx_file_of_another_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "small.onnx").write_bytes(small_network(32))
     with pytest.raises(BadInput, match="no U²-Net"):
         load(tmp_path / "small.onnx")

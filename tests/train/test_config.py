@@ -45,6 +45,12 @@ def test_each_kind_has_its_loss(kind: str, term: str, channels: int, recipe: Any
         ({"learning_rat": 0.1}, "unknown setting 'learning_rat'"),
         ({"augmentation": {"flip": 1}}, "augmentation: unknown setting 'flip'"),
         ({"augmentation": 3}, "augmentation is an object"),
+        ({"augmentation": {"flip_horizontal": "x"}}, "flip_horizontal is a probability, 0 to 1, not 'x'"),
+        ({"augmentation": {"jpeg": 7}}, "jpeg is a probability, 0 to 1, not 7"),
+        ({"augmentation": {"hue": None}}, "hue: expected a number"),
+        ({"augmentation": {"crop": "published", "crop_size": [64]}}, "crop_size: expected two whole numbers"),
+        ({"kind": [1]}, "kind: expected one of saliency"),
+        ({"backgrounds": "x"}, "swap_background, is 0"),
         ({"steps": 0}, "steps is at least 1"),
         ({"steps": 1.5}, "steps: expected a whole number"),
         ({"steps": True}, "steps: expected a whole number"),
@@ -86,3 +92,12 @@ def test_given_settings_go_over_those_of_a_file() -> None:
     begin = json.loads(configured({"data": "x", "batch": 4, "steps": 7}).to_json())
     config = configured({"batch": 8}, begin=begin)
     assert (config.batch, config.steps, config.data) == (8, 7, "x")
+
+
+def test_given_parts_of_the_augmentation_leave_the_rest_to_the_recipe() -> None:
+    config = configured({"data": "x", "augmentation": {"swap_background": 0.5}}, recipe="published")
+    assert (config.augmentation.swap_background, config.augmentation.crop, config.augmentation.hue) == (
+        0.5,
+        "published",
+        0,
+    )

@@ -17,7 +17,7 @@ from u2net.errors import EngineUnavailable
 from u2net.train.augment import Augmentation
 from u2net.train.checkpoint import load
 from u2net.train.config import TrainConfig
-from u2net.train.distributed import choose_device
+from u2net.train.distributed import choose_device, joined
 from u2net.train.loop import train
 
 HERE = Path(__file__).resolve().parent
@@ -59,6 +59,14 @@ def test_two_processes_learn_as_one_with_the_doubled_batch(tmp_path: Path) -> No
         assert float(log("two")[-1][measure]) == pytest.approx(value, abs=1e-4)
     weights = [load(tmp_path / name / "last.safetensors")[0].state_dict() for name in ("one", "two")]
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*(each.values() for each in weights), strict=True))
+
+
+@pytest.mark.parametrize(("world", "words"), [("2", "which torchrun starts"), ("two", "whole numbers")])
+def test_half_of_what_torchrun_sets_is_one_sentence(world: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", world)
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(EngineUnavailable, match=words), joined("cpu"):
+        pass
 
 
 def test_a_device_that_is_not_there_is_one_sentence() -> None:

@@ -229,14 +229,17 @@ def test_the_command_prints_the_path_and_the_parity_and_nothing_else(tmp_path: P
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
-def test_ctrl_c_is_one_word_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "told"), [(signal.SIGINT, 130, "u2net: stopped\n"), (signal.SIGTERM, 143, "")]
+)
+def test_an_end_by_signal_leaves_nothing(number: int, code: int, told: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "u2net", "export", "u2netp", "--to", "onnx", "--size", "64"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while not list(tmp_path.glob(".u2net-*.part")) and process.poll() is None:
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate()
-    assert (process.returncode, out, err.lstrip("\n")) == (130, "", "u2net: stopped\n")  # click ends the line of ^C
+    assert (process.returncode, out, err.lstrip("\n")) == (code, "", told)  # click ends the line of ^C
     assert list(tmp_path.iterdir()) == []
 
 

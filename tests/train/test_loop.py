@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 import sys
 from dataclasses import replace
 from functools import partial
@@ -13,17 +14,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny import make_pictures
 
 from u2net.errors import BadInput, CannotWrite, LossIsNaN
+from u2net.pairs import Pair
 from u2net.train import loop
 from u2net.train.augment import NONE
 from u2net.train.checkpoint import load
 from u2net.train.config import TrainConfig
+from u2net.train.distributed import Process
 from u2net.train.learner import Learner, learn, learning_rate, uses_bf16
 from u2net.train.loop import Report, train
 from u2net.train.network import U2Net
-from u2net.train.start import hold_out, order
+from u2net.train.start import hold_out, open_backgrounds, order
+from u2net.train.state import begin, settings_of
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -75,7 +80,7 @@ def test_a_network_learns_what_it_is_shown(data: Path, tmp_path: Path) -> None:
     assert result.best["maxF"] > 0.9
     network, card = load(result.weights)
     assert card.metrics == result.best
-    assert card.recipe == json.loads(config.to_json())
+    assert card.recipe == json.loads(config.to_json()) | {"data": "data", "validation": "data"}
     assert (card.variant, card.size, card.data) == ("tiny", (40, 40), "data")
     assert not network.training
 
@@ -178,6 +183,88 @@ def test_weights_that_are_no_numbers_are_not_saved(data: Path, tmp_path: Path, m
     with pytest.raises(LossIsNaN, match="step 1: the weights"):
         train(settings(data, save_every=1), tmp_path / "run")
     assert not (tmp_path / "run" / "state.pt").exists()
+
+
+def test_weights_that_are_no_numbers_are_said_before_they_are_validated(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def learn_and_break(learner: Learner, *others: Any) -> dict[str, torch.Tensor]:
+        terms = learn(learner, *others)
+        torch.nn.init.constant_(learner.network.sides[0].weight, float("nan"))
+        return terms
+
+    monkeypatch.setattr(loop, "learn", learn_and_break)
+    with pytest.raises(LossIsNaN, match="step 1: the weights"):
+        train(settings(data, validate_every=1), tmp_path / "run")
+    assert not (tmp_path / "run" / "best.safetensors").exists()
+
+
+def test_a_stop_by_signal_leaves_no_trace_in_the_numbers(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = settings(data, steps=12, validate_every=5, patience=2, learning_rate=1e-3)
+
+    def interrupt(report: Report) -> None:
+        if report.step == 7:
+            signal.raise_signal(signal.SIGTERM)
+
+    whole = train(config, tmp_path / "whole")
+    monkeypatch.setattr(loop, "_REPORT_EVERY", 1)
+    stopped = train(config, tmp_path / "cut", on_report=interrupt)
+    assert (stopped.step, stopped.signal, stopped.ended) == (8, signal.SIGTERM, "stopped by a signal")
+    assert list(logged(tmp_path / "cut", "MAE")) == [5]
+    resumed = train(config, tmp_path / "cut", resume=True)
+    assert (resumed.step, resumed.ended) == (whole.step, whole.ended)
+    assert resumed.best == pytest.approx(whole.best, abs=1e-6)
+
+
+def test_a_run_that_never_began_leaves_room_for_another(data: Path, tmp_path: Path) -> None:
+    torch.save(U2Net("u2netp").state_dict(), tmp_path / "other.pth")
+    with pytest.raises(BadInput, match="holds a u2netp"):
+        train(settings(data, init=str(tmp_path / "other.pth")), tmp_path / "run")
+    assert train(settings(data, steps=1), tmp_path / "run").step == 1
+    (tmp_path / "run" / "state.pt").unlink()
+    with pytest.raises(BadInput, match=r"holds best.safetensors of another run"):
+        train(settings(data, steps=1), tmp_path / "run")
+
+
+def test_a_run_goes_on_with_its_own_settings_given_again(data: Path, tmp_path: Path) -> None:
+    train(settings(data, steps=1, size=(64, 64)), tmp_path / "run")
+    again = settings_of(tmp_path / "run", {"size": (64, 64), "data": "elsewhere"})
+    assert (again.size, again.crop, again.data) == ((64, 64), (32, 32), "elsewhere")
+    with pytest.raises(BadInput, match="this run has batch 4, not 5"):
+        settings_of(tmp_path / "run", {"batch": 5})
+
+
+def test_a_run_of_another_number_of_processes_is_refused(data: Path, tmp_path: Path) -> None:
+    train(settings(data, steps=1), tmp_path / "run")
+    with pytest.raises(BadInput, match="this run has 1 processes, not 2"):
+        begin(settings(data), tmp_path / "run", Process(torch.device("cpu"), 0, 2), resume=True)
+
+
+def test_backgrounds_come_from_a_folder(data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "grounds"
+    folder.mkdir()
+    Image.new("RGB", (90, 50), (10, 200, 30)).save(folder / "green.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    augmentation = replace(NONE, swap_background=1.0)
+    config = settings(data, steps=2, augmentation=augmentation, backgrounds=str(folder))
+    found = open_backgrounds(config)
+    assert found is not None
+    assert found.shape == (1, 3, *config.size)
+    assert found[0, :, 0, 0].tolist() == [10, 200, 30]
+    assert "broken.png" in caplog.text
+    assert train(config, tmp_path / "run").step == 2
+    (folder / "green.png").unlink()
+    with pytest.raises(BadInput, match="no picture that can be a background"):
+        open_backgrounds(config)
+
+
+def test_weights_do_not_tell_where_things_lay(data: Path, tmp_path: Path) -> None:
+    result = train(settings(data, steps=1), tmp_path / "run")
+    _, card = load(result.weights)
+    assert str(tmp_path) not in card.to_json()
+    assert (card.recipe["data"], card.recipe["steps"]) == ("data", 1)
 
 
 def test_a_second_run_in_a_folder_is_refused(data: Path, tmp_path: Path) -> None:
@@ -351,6 +438,11 @@ def test_a_resumed_order_goes_on_where_it_was() -> None:
     for _ in range(5):
         next(whole)
     assert next(order(7, batch=3, seed=4, start=5)) == next(whole)
+
+
+def test_held_out_pictures_may_have_names_that_are_no_text(tmp_path: Path) -> None:
+    pairs = [Pair(tmp_path / name, None, name) for name in ("caf\udce9", "b", "c")]
+    assert sum(map(len, hold_out(pairs, 0.5))) == 3
 
 
 def test_held_out_pictures_stay_the_same_when_others_come(data: Path) -> None:

@@ -67,12 +67,12 @@ def check_data(
     from u2net.data_check import check
     from u2net.encode import encode, format_of, write_bytes
     from u2net.errors import BadInput
-    from u2net.pairs import find_pairs
+    from u2net.pairs import find_pairs, find_pictures
 
     if sheet and format_of(sheet) != "png":
         raise BadInput(f"--sheet {sheet}: the sheet is a PNG; give a name that ends in .png")
     found = find_pairs(Path(source), truths=Path(truths) if truths else None)
-    others = find_pairs(Path(against)) if against else None
+    others = find_pictures(Path(against)) if against else None
     count = len(found.pairs) + (len(others.pairs) if others else 0)
     with picture_bar(count, quiet=quiet) as (advance, _):
         checked = check(found, kind=kind, classes=classes, against=others, on_done=advance)

@@ -100,8 +100,12 @@ def _folders(folders: tuple[str, ...], images: str | None, truths: str | None) -
         raise click.UsageError(f"expected two folders, MAPS and TRUTHS, got {len(folders)}")
     if truths is not None:
         raise click.UsageError("the truths are given twice: as the second folder and by --truths")
-    if click.get_current_context().get_parameter_source("model") is ParameterSource.COMMANDLINE:
-        raise click.UsageError("a folder of maps needs no model; leave out -m, or give --images and --truths alone")
+    for name in ("model", "engine", "device", "require_device", "precision", "offline"):
+        if click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(
+                f"a folder of maps needs no model; leave out {option}, or give --images and --truths alone"
+            )
     return Path(folders[0]), Path(folders[1])
 
 

@@ -34,7 +34,12 @@ if TYPE_CHECKING:
     help="Default: in this folder, named as the source.",
     shell_complete=complete_files,
 )
-@click.option("--size", type=parse_size, metavar="N|HxW", help="The input's size. Default: the network's own.")
+@click.option(
+    "--size",
+    type=parse_size,
+    metavar="N|HxW",
+    help="The input's size; a smaller one is faster, and coarser. Default: the network's own.",
+)
 @click.option(
     "--fp16", is_flag=True, help="Keep weights in half precision: half the file, and the maps stay where they are."
 )
@@ -60,8 +65,9 @@ def command(
     """
     try:
         from u2net.train.export import export
+        from u2net.train.interrupt import exit_on_sigterm
 
-        with step_line() as on_step:
+        with step_line(quiet=quiet) as on_step, exit_on_sigterm():
             made = export(source, to, output, size=size, fp16=fp16, all_maps=all_maps, on_step=on_step)
     except ModuleNotFoundError as error:
         if (error.name or "u2net").startswith("u2net"):

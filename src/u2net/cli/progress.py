@@ -44,9 +44,9 @@ def download_bar(*, quiet: bool) -> Iterator[Progress | None]:
 
 
 @contextlib.contextmanager
-def step_line() -> Iterator[Callable[[str], None]]:
+def step_line(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
     """One line that says what is being done, and is gone when the next is, or all."""
-    if not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich.console import Console

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +100,9 @@ def command(
     from u2net.train.loop import train
     from u2net.train.state import settings_of
 
+    if os.environ.get("RANK", "0") != "0":  # one of torchrun's processes speaks for all
+        quiet, as_json = True, False
+        logging.getLogger("u2net").setLevel(logging.ERROR)
     given = {name: value for name, value in flags.items() if value is not None} | dict(others)
     if resume and (recipe or config_file):
         raise BadInput("a resumed run keeps its settings; leave --recipe and --config out")

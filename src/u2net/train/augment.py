@@ -32,6 +32,10 @@ _LUMA = (0.299, 0.587, 0.114)
 _YIQ = ((0.299, 0.587, 0.114), (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135))
 
 
+def _in_unit(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """What may happen to a sample, in this order. Where nothing else is said, a number is a probability.
@@ -62,6 +66,10 @@ class Augmentation:
     jpeg_quality: int = 40
 
     def __post_init__(self) -> None:
+        """Raises BadInput for what cannot happen."""
+        for name in ("flip_horizontal", "flip_vertical", "swap_background", "grey", "blur", "jpeg"):
+            if not _in_unit(getattr(self, name)):
+                raise BadInput(f"{name} is a probability, 0 to 1, not {getattr(self, name)!r}")
         if self.crop not in ("none", "published", "resized"):
             raise BadInput(f"crop is none, published or resized, not {self.crop!r}")
         if not 0 < self.min_scale <= 1 <= self.aspect:
@@ -187,7 +195,7 @@ class _Window:
         """(N, C, H, W) uint8 or float -> (N, C, h, w) float32, uint8 scaled to [0, 1]."""
         rows = _centres(self.top, self.bottom, size[0])
         columns = _centres(self.left, self.right, size[1])
-        if _whole(rows) and _whole(columns):  # a crop or flip without resize: the very pixels
+        if _neighbours(rows) and _neighbours(columns):  # a crop or flip without resize: the very pixels
             parts = [_slice(*each) for each in zip(values, rows, columns, strict=True)]
             return _unit(torch.stack(parts))
         height, width = values.shape[2:]
@@ -221,8 +229,10 @@ def _unit(values: Tensor) -> Tensor:
     return values.float() / 255 if values.dtype == torch.uint8 else values.float()
 
 
-def _whole(positions: NDArray[np.float64]) -> bool:
-    return bool(np.abs(positions - np.rint(positions)).max() < 1e-6)
+def _neighbours(positions: NDArray[np.float64]) -> bool:
+    """Whether all lie on pixels, one on each."""
+    steps = np.abs(np.diff(positions))
+    return bool(np.abs(positions - np.rint(positions)).max() < 1e-6 and np.abs(steps - 1).max(initial=0) < 1e-6)
 
 
 def _swap(

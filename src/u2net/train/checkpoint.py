@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import zipfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from torch import Tensor
 from u2net import weights
 from u2net.atomic import atomic_file
 from u2net.card import KEY, Card, card_in, read_card
+from u2net.damage import DAMAGE
 from u2net.errors import BadInput, CannotWrite
 from u2net.models import MODELS, find_model
 from u2net.train.network import VARIANTS, U2Net
@@ -36,10 +37,20 @@ def load(source: str | Path) -> tuple[U2Net, Card]:
     card = own_card or card
     network = build(tensors, str(path))
     if card is None:
-        card = Card("", kind={1: "saliency", 3: "image"}.get(network.out_channels, "classes"))
+        card = _usual_card(network)
+    expected = {"saliency": 1, "image": 3}.get(card.kind, own_card.out_channels if own_card else network.out_channels)
+    if expected != network.out_channels:
+        raise BadInput(f"{path}: its card says {card.kind} of {expected} channels, but it has {network.out_channels}")
     return network, replace(
         card, variant=network.variant, in_channels=network.in_channels, out_channels=network.out_channels
     )
+
+
+def _usual_card(network: U2Net) -> Card:
+    """Of weights that say nothing themselves: pictures go in as the published network of this variant takes them."""
+    spec = MODELS["isnet-general-use" if network.variant == "isnet" else "u2net"]
+    kind = {1: "saliency", 3: "image"}.get(network.out_channels, "classes")
+    return replace(_card_of(spec), kind=kind, stretch=kind == "saliency", data="", licence="")
 
 
 def save(network: U2Net, path: Path, card: Card) -> None:
@@ -53,7 +64,7 @@ def save(network: U2Net, path: Path, card: Card) -> None:
 def write(path: Path, data: bytes | memoryview) -> None:
     """Write a file whole or not at all: the one that lay there stays until the new one is complete."""
     try:
-        with atomic_file(path) as stream:
+        with atomic_file(path, durable=True) as stream:
             stream.write(data)
     except OSError as error:
         kept = "; the one that lay there is as it was" if path.exists() else ""
@@ -149,19 +160,30 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Card | None]:
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise BadInput(f"{path}: is not a safetensors file that can be read ({error})") from error
-    return to_own_names(tensors), card_in(path, text) if text else None
+    return to_own_names(_in_f32(tensors)), card_in(path, text) if text else None
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     """A state dict, or what scripts put around one. Only tensors and plain values are ever unpickled."""
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old files torch says that they are old
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except (*DAMAGE, pickle.UnpicklingError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise BadInput(f"{path}: holds no weights that can be read safely ({reason})") from error
+    if isinstance(found, Mapping) and {"network", "optimizer", "card"} <= found.keys():
+        raise BadInput(f"{path}: is the state of a run, for --resume; its weights are best.safetensors beside it")
     for key in ("state_dict", "model_state_dict", "model", "network"):
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
             found = found[key]
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise BadInput(f"{path}: holds no state dict: a mapping of names to tensors")
-    return {str(name): tensor.float() if tensor.is_floating_point() else tensor for name, tensor in found.items()}
+    return _in_f32({str(name): tensor for name, tensor in found.items()})
+
+
+def _in_f32(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """All but the counters of norms, which are whole numbers."""
+    return {
+        name: tensor if name.endswith("num_batches_tracked") else tensor.float() for name, tensor in tensors.items()
+    }

@@ -15,6 +15,9 @@ from u2net.train.network import VARIANTS, find_variant
 from u2net.truths import Kind
 from u2net.types import Size
 
+PLACES = ("data", "truths", "validation", "validation_truths", "backgrounds", "init", "cache")
+"""The settings that say where something lies on this machine."""
+
 _TERMS_OF_KIND = {
     "saliency": ("bce", "iou", "ssim", "structure"),
     "classes": ("cross_entropy",),
@@ -27,6 +30,7 @@ class TrainConfig:
     """A training run. The defaults are the modern recipe for saliency.
 
     data, truths, validation: as `find_pairs` takes them; validation empty: `held_out` of the data, drawn by name.
+    backgrounds: a folder of pictures for the background swap; empty: the others of the batch.
     init: empty for random numbers, a model's name, or a file that `checkpoint.load` takes.
     kind, classes: what the maps mean; classes counts only for `classes`.
     size: (H, W) that pictures are kept at and validated at. crop: (h, w) that the network learns from.
@@ -45,6 +49,7 @@ class TrainConfig:
     validation: str = ""
     validation_truths: str = ""
     held_out: float = 0.05
+    backgrounds: str = ""
     variant: str = "u2netp"
     init: str = ""
     kind: Kind = "saliency"
@@ -79,6 +84,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Raises BadInput for what cannot be trained with."""
         _check_types(self)
+        _check_types(self.augmentation)
         find_variant(self.variant)
         for name in ("steps", "batch", "accumulate", "validate_every", "save_every", "classes"):
             if getattr(self, name) < 1:
@@ -88,6 +94,8 @@ class TrainConfig:
                 raise BadInput(f"{name} is at least 0, not {getattr(self, name)}")
         if min(*self.size, *self.crop) < 32 or self.crop[0] > self.size[0] or self.crop[1] > self.size[1]:
             raise BadInput(f"crop {self.crop} is at least (32, 32) and at most size {self.size}")
+        if self.backgrounds and not self.augmentation.swap_background:
+            raise BadInput("backgrounds are for the background swap, whose probability, swap_background, is 0")
         if self.batch % self.accumulate:
             raise BadInput(f"a batch of {self.batch} cannot be computed in {self.accumulate} equal parts")
         if not 0 <= self.seed < 2**20:
@@ -117,6 +125,8 @@ class TrainConfig:
     def from_json(cls, text: str, name: str) -> TrainConfig:
         """From an object of settings; name: what errors call it. Raises BadInput, for unknown keys too."""
         values = json.loads(text)
+        if not isinstance(values, dict):
+            raise BadInput(f"{name}: holds no object of settings")
         nested = values.get("augmentation", {})
         _refuse_unknown(cls, values, name)
         if not isinstance(nested, dict):
@@ -135,10 +145,12 @@ def of_recipe(name: Literal["published", "modern"], kind: Kind = "saliency") -> 
     published: as the authors trained: Adam with .001, batches of 12, BCE of seven maps, crops of 288, flips.
     modern: AdamW with warm-up and cosine, BCE and IoU, moving average, more augmentation, bf16.
     """
+    if kind not in get_args(Kind):
+        raise BadInput(f"kind: expected one of {', '.join(get_args(Kind))}, got {kind!r}")
     own = {"classes": {"losses": {"cross_entropy": 1.0}}, "image": {"losses": {"l1": 1.0}}}
     settings = own.get(kind, {}) | {"kind": kind}
     if name == "modern":
-        return settings
+        return {"augmentation": asdict(MODERN)} | settings
     if name != "published":
         raise BadInput(f"no recipe '{name}'; there are published and modern")
     published = {
@@ -164,12 +176,16 @@ def configured(
 ) -> TrainConfig:
     """Settings from those that somebody gave, over those to begin from, over a recipe's and the defaults.
 
-    A size without a crop gets one of nine tenths. Raises BadInput, for unknown names too.
+    A size without a crop gets one of nine tenths; of the augmentation only what is given changes.
+    Raises BadInput, for unknown names too.
     """
     values = dict(begin or {})
     if begin is None:
         values = of_recipe(recipe, given.get("kind", "saliency"))
+    before, changes = values.get("augmentation"), given.get("augmentation")
     values |= given
+    if isinstance(before, dict) and isinstance(changes, dict):
+        values["augmentation"] = before | changes
     if not values.get("data"):
         raise BadInput("nothing to learn from; name pictures and truths with --data")
     size = given.get("size")
@@ -199,10 +215,12 @@ def _refuse_unknown(cls: type, values: dict[str, Any], name: str) -> None:
         raise BadInput(f"{name}: unknown setting '{unknown[0]}'; there are {', '.join(known)}")
 
 
-def _check_types(config: TrainConfig) -> None:
+def _check_types(settings: TrainConfig | Augmentation) -> None:
     """JSON knows no Literal and no whole numbers: `"steps": "many"` or `1.5` is said here, not at step 1.5."""
-    for name, hint in get_type_hints(TrainConfig).items():
-        value = getattr(config, name)
+    for name, hint in get_type_hints(type(settings)).items():
+        value = getattr(settings, name)
+        if hint == Size | None and value is not None:
+            hint = Size
         choices = get_args(hint)
         if hint in (str, bool, int, float):
             expected = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}[hint]

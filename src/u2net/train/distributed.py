@@ -35,13 +35,19 @@ class Process:
             value /= self.world
         return value
 
-    def any(self, truth: bool) -> bool:
-        """Whether it is true for one of them; all must call this."""
+    def largest(self, number: float) -> float:
+        """Of the numbers of all; all must call this."""
         if self.world == 1:
-            return truth
-        flag = torch.tensor(float(truth), device=self.device)
-        distributed.all_reduce(flag)
-        return bool(flag > 0)
+            return number
+        found = torch.tensor(float(number), device=self.device)
+        distributed.all_reduce(found, distributed.ReduceOp.MAX)
+        return float(found)
+
+    def share(self, tensors: list[Tensor]) -> None:
+        """Give all the tensors of the first; all must call this."""
+        if self.world > 1:
+            for tensor in tensors:
+                distributed.broadcast(tensor, 0)
 
     def gather(self, items: list[Any]) -> list[Any]:
         """The items of all, in the order of ranks; all must call this."""
@@ -58,14 +64,23 @@ def joined(device: str) -> Iterator[Process]:
 
     device: `auto`, or torch's name of one: cpu, cuda, cuda:1, mps. Raises EngineUnavailable where it is not there.
     """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    chosen = choose_device(device, local_rank=int(os.environ.get("LOCAL_RANK", "0")) if world > 1 else None)
+    try:
+        world, local_rank = (int(os.environ.get(*each)) for each in (("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")))
+    except ValueError as error:
+        raise EngineUnavailable(
+            f"WORLD_SIZE and LOCAL_RANK are whole numbers, which torchrun sets ({error})"
+        ) from error
+    chosen = choose_device(device, local_rank=local_rank if world > 1 else None)
     if world == 1:
         yield Process(chosen)
         return
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
-    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    except (ValueError, RuntimeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise EngineUnavailable(f"{world} processes were to be joined, which torchrun starts ({reason})") from error
     try:
         yield Process(chosen, distributed.get_rank(), world)
     finally:

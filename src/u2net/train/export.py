@@ -99,13 +99,18 @@ def export(
     outputs = _names(network)[: None if all_maps else 1]
     exact = Probabilities(network, card.kind, all_maps=all_maps)
     pictures = [torch.from_numpy(one) for one in _tensors(card)]
-    on_step("running it in torch")
-    with torch.inference_mode(), exactly():
-        wanted = [_as_arrays(exact(one)) for one in pictures]
     module: nn.Module = exact
-    if fp16 and to != "coreml":  # which has half precision of its own
-        on_step("halving")
-        module = halved(exact, pictures, exact=_STAYS_EXACT)
+    try:
+        on_step("running it in torch")
+        with torch.inference_mode(), exactly():
+            wanted = [_as_arrays(exact(one)) for one in pictures]
+        if fp16 and to != "coreml":  # which has half precision of its own
+            on_step("halving")
+            others = [torch.from_numpy(one) for one in _tensors(card, seed=1)]  # than those that tell how good it is
+            module = halved(exact, others, exact=_STAYS_EXACT)
+    except RuntimeError as error:
+        height, width = card.size
+        raise BadInput(f"torch cannot run it at {height}x{width} on this machine ({_one_line(error)})") from error
     bound = BOUND_FP16 if fp16 else BOUND
     try:
         files[0].parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +162,8 @@ def _targets(source: str | Path, to: str, output: str | Path | None) -> tuple[Pa
     stem = Path(source).stem if path == Path(source) else str(source)
     usual = stem + form.suffixes[0]
     target = Path(usual) if output is None else Path(output)
-    if output is not None and target.is_dir() and target.suffix not in form.suffixes:
+    names_folder = target.is_dir() or str(output).endswith(("/", os.sep))
+    if output is not None and names_folder and target.suffix not in form.suffixes:
         target = target / usual
     if target.suffix not in form.suffixes:
         raise BadInput(f"-o {target}: what --to {to} writes ends in {' or '.join(form.suffixes)}")
@@ -192,19 +198,19 @@ def _as_arrays(maps: Tensor | tuple[Tensor, ...]) -> list[Map]:
     return [one.numpy() for one in ([maps] if isinstance(maps, Tensor) else maps)]
 
 
-def _tensors(card: Card) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+def _tensors(card: Card, *, seed: int = 0) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
     """Network inputs to compare with: one picture alone, then two at once. (n, C, H, W)."""
     spec = card.spec(Path("card"))
-    tensors = [from_pixels(pixels, spec)[:, np.arange(card.in_channels) % 3] for pixels in _pictures(card.size)]
+    tensors = [from_pixels(pixels, spec)[:, np.arange(card.in_channels) % 3] for pixels in _pictures(card.size, seed)]
     return [np.ascontiguousarray(tensors[0]), np.concatenate(tensors[1:])]
 
 
-def _pictures(size: Size) -> list[Pixels]:
-    """An object on a ground, once clear, once pale, once hardly to be seen, in a little noise; always the same.
+def _pictures(size: Size, seed: int) -> list[Pixels]:
+    """An object on a ground, once clear, once pale, once hardly to be seen, in a little noise; of a seed the same.
 
     Where the network hesitates its maps move most.
     """
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     (height, width), pictures = size, []
     down, across = np.mgrid[0:height, 0:width] / np.array(size).reshape(2, 1, 1)
 

@@ -158,9 +158,11 @@ def _onnx(network: Network) -> bytes:
 def _program(network: Network) -> torch.export.ExportedProgram:
     """For any number of pictures at once; one as the example would fix it at one."""
     with quiet():
-        return torch.export.export(
+        program = torch.export.export(
             network.module, (network.picture(2),), dynamic_shapes=({0: torch.export.Dim("pictures")},)
         )
+    program.graph.eliminate_dead_code()  # side outputs that nobody asks for
+    return program
 
 
 def _in_torch(module: Any, tensors: Sequence[Tensor]) -> list[list[Map]]:

@@ -28,7 +28,7 @@ class HalfConv2d(nn.Module):
         return conv2d(features, self.weight.float(), self.bias, self.stride, self.padding, self.dilation)
 
 
-def halved(network: nn.Module, pictures: Sequence[Tensor], *, exact: str = "none") -> nn.Module:
+def halved(network: nn.Module, pictures: Sequence[Tensor], *, exact: str | None = None) -> nn.Module:
     """A copy of `network` with the weights of its convolutions in half precision.
 
     pictures: inputs that the means come from. exact: the name of a part that stays as it is.
@@ -39,7 +39,7 @@ def halved(network: nn.Module, pictures: Sequence[Tensor], *, exact: str = "none
     convolutions = {
         name: module
         for name, module in network.named_modules()
-        if isinstance(module, nn.Conv2d) and not name.startswith(f"{exact}.")
+        if isinstance(module, nn.Conv2d) and not (exact and name.startswith(f"{exact}."))
     }
     means: dict[nn.Conv2d, list[Tensor]] = {module: [] for module in convolutions.values()}
 

@@ -1,9 +1,10 @@
-"""Ctrl-C and SIGTERM ask for an end between two steps."""
+"""Ctrl-C and SIGTERM ask for an end: between two steps, or at once."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -13,6 +14,23 @@ class StopRequest:
     """number: of the signal that asked, or 0."""
 
     number = 0
+
+
+@contextlib.contextmanager
+def exit_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise SystemExit(143) as Ctrl-C raises KeyboardInterrupt, so that nothing half-written is left."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

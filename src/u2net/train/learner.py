@@ -28,6 +28,7 @@ class Learner:
     """The network and what changes it.
 
     model: the network as it is called: compiled, shared out. average: its moving average, or None.
+    backgrounds: (M, 3, H, W) uint8 for the background swap, or None.
     """
 
     config: TrainConfig
@@ -38,6 +39,7 @@ class Learner:
     average: U2Net | None
     optimizer: torch.optim.Optimizer
     bf16: bool
+    backgrounds: Tensor | None = None
 
     @property
     def kept(self) -> U2Net:
@@ -51,7 +53,15 @@ class Learner:
         state.average = {} if self.average is None else self.average.state_dict()
 
 
-def make_learner(config: TrainConfig, process: Process, state: State, network: U2Net, card: Card) -> Learner:
+def make_learner(
+    config: TrainConfig,
+    process: Process,
+    state: State,
+    network: U2Net,
+    card: Card,
+    *,
+    backgrounds: Tensor | None = None,
+) -> Learner:
     """Put together what learns, as far as `state` says it has come."""
     if state.network:
         network.load_state_dict(state.network)
@@ -72,7 +82,8 @@ def make_learner(config: TrainConfig, process: Process, state: State, network: U
         model = nn.parallel.DistributedDataParallel(network, device_ids=[process.device] if on_gpu else None)
     if config.compile:
         model = torch.compile(model)
-    return Learner(config, process, card, network, model, average, optimizer, uses_bf16(config, process.device))
+    bf16 = uses_bf16(config, process.device)
+    return Learner(config, process, card, network, model, average, optimizer, bf16, backgrounds)
 
 
 def learn(learner: Learner, batch: Batch, step: int) -> dict[str, Tensor]:
@@ -92,6 +103,7 @@ def learn(learner: Learner, batch: Batch, step: int) -> dict[str, Tensor]:
         settings=config.augmentation,
         size=config.crop,
         kind=config.kind,
+        backgrounds=learner.backgrounds,
     )
     inputs = to_inputs(pictures, learner.card)
     if _channels_last(config, process):

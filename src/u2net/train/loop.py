@@ -14,13 +14,13 @@ from torch import Tensor
 from u2net.errors import LossIsNaN
 from u2net.train.allocator import keep_freed_memory
 from u2net.train.checkpoint import save
-from u2net.train.config import TrainConfig
+from u2net.train.config import PLACES, TrainConfig
 from u2net.train.dataset import Dataset, batches
 from u2net.train.distributed import Process, joined
 from u2net.train.interrupt import stop_on_signals
 from u2net.train.learner import Learner, learn, learning_rate, make_learner
 from u2net.train.record import Record
-from u2net.train.start import open_data, order, start_network
+from u2net.train.start import open_backgrounds, open_data, order, start_network
 from u2net.train.state import BEST, LAST, STATE, State, begin, save_state
 from u2net.train.validate import SHOWN, better, look, validate
 
@@ -42,7 +42,10 @@ class Report:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to. best: measures of `weights`. ended: why. signal: the one that ended it, or 0."""
+    """What a run came to. weights: the best, or the last where none was validated. best: their measures.
+
+    ended: why. signal: the one that ended it, or 0.
+    """
 
     step: int
     best: dict[str, float]
@@ -66,11 +69,12 @@ def train(
     keep_freed_memory()
     with joined(config.device) as process, stop_on_signals() as request:
         training, validation = open_data(config)
-        state = begin(config, out, resume=resume, first=process.first)
+        backgrounds = open_backgrounds(config)
+        state = begin(config, out, process, resume=resume)
         if state.step >= config.steps:
             return Result(state.step, state.best, out / BEST, {}, "all steps were done before")
         network, card = start_network(config, training, process.device, resumed=state.card)
-        learner = make_learner(config, process, state, network, card)
+        learner = make_learner(config, process, state, network, card, backgrounds=backgrounds)
         record = Record(out, _columns(config), step=state.step) if process.first else None
         coming = order(
             len(training),
@@ -84,11 +88,15 @@ def train(
 
         for step, batch in enumerate(batches(training, coming), state.step + 1):
             progress.add(step, batch.names, learn(learner, batch, step))
-            last = process.any(bool(request.number)) or step == config.steps
-            checks = validation is not None and (last or step % config.validate_every == 0)
+            signal = int(process.largest(request.number))
+            last = bool(signal) or step == config.steps
+            # Not because of a signal: whoever sent it soon sends another, and a resumed run would count one more.
+            checks = validation is not None and (step == config.steps or step % config.validate_every == 0)
             saves = last or step % config.save_every == 0
-            if checks or saves or process.any(progress.due):
+            if checks or saves or process.largest(progress.due):
                 report = progress.report(record)  # stops where a loss is NaN, before anything is saved
+                if checks or saves:
+                    _refuse_nan(learner, step)
                 if checks:
                     assert validation is not None
                     report = replace(report, measures=_check(learner, validation, state, out, record, step))
@@ -102,11 +110,12 @@ def train(
                 break
         if record:
             record.close()
-        ended = "stopped by a signal" if request.number else "all steps are done"
-        if step < config.steps and not request.number:
+        ended = "stopped by a signal" if signal else "all steps are done"
+        if step < config.steps and not signal:
             ended = f"the last {state.stale} validations were not better than the best"
         skipped = training.skipped | (validation.skipped if validation else {})
-        return Result(step, state.best, out / BEST, skipped, ended, request.number)
+        weights = out / (BEST if state.best or validation is None else LAST)
+        return Result(step, state.best, weights, skipped, ended, signal)
 
 
 class _Progress:
@@ -167,6 +176,7 @@ def _check(
 ) -> dict[str, float]:
     """Validate, keep the weights where they are the best so far, and show what the network makes of pictures."""
     config, process, kept = learner.config, learner.process, learner.kept
+    process.share(list(kept.buffers()))  # norms count on their own, but on GPUs
     measures = validate(kept, validation, learner.card, batch=config.batch, bf16=learner.bf16, process=process)
     if not state.best or better(measures, state.best, config.kind):
         state.best, state.stale = measures, 0
@@ -182,12 +192,15 @@ def _check(
     return measures
 
 
-def _save(learner: Learner, state: State, out: Path, step: int, record: Record | None, *, best: bool) -> None:
+def _refuse_nan(learner: Learner, step: int) -> None:
     if not all(weight.isfinite().all() for weight in learner.network.parameters()):
         raise LossIsNaN(
             f"step {step}: the weights are not numbers any more; lower --learning-rate; "
             "the run can go on from its last state (--resume)"
         )
+
+
+def _save(learner: Learner, state: State, out: Path, step: int, record: Record | None, *, best: bool) -> None:
     learner.into(state, step)
     if learner.process.first:
         save_state(state, out / STATE)
@@ -200,11 +213,14 @@ def _save(learner: Learner, state: State, out: Path, step: int, record: Record |
 
 def _save_weights(learner: Learner, path: Path, measures: dict[str, float]) -> None:
     config = learner.config
+    recipe = json.loads(config.to_json())
+    for name in PLACES:  # the file may go far, and need not tell whose machine it comes from
+        recipe[name] = Path(recipe[name]).name
     card = replace(
         learner.card,
         data=Path(config.data).resolve().name,
-        recipe=json.loads(config.to_json()),
+        recipe=recipe,
         metrics=measures,
-        licence=config.licence,
+        licence=config.licence or learner.card.licence,
     )
     save(learner.kept, path, card)

@@ -52,12 +52,14 @@ class _Graph:
         stored = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
         self.names: dict[torch.fx.Node, str] = {}
         for node in body:
+            if not node.users:  # what asserts the type that a cast begins with
+                continue
             if node.op == "placeholder" and node.name in stored:
                 name = stored[node.name]
                 self.names[node] = self._constant(name.removeprefix("network."), program.state_dict[name].cpu().numpy())
             elif node.op == "placeholder":
                 self.picture, self.names[node] = node, INPUT
-            elif "_assert" not in str(node.target):  # of the type that a cast begins with
+            else:
                 self.names[node] = self.maps.get(node, node.name)
                 self.nodes += self._made_of(node)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from u2net.damage import DAMAGE
 from u2net.errors import BadInput
 from u2net.train.network import VARIANTS, ConvBNReLU, Stage, U2Net
 
@@ -61,9 +62,14 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
     from google.protobuf.message import DecodeError
 
     try:
-        graph = onnx.load(str(path)).graph
-    except (OSError, ValueError, DecodeError) as error:
-        raise BadInput(f"{path}: is not an ONNX file that can be read ({error})") from error
+        return _read_graph(path, onnx.load(str(path)).graph, onnx.numpy_helper.to_array)
+    except BadInput:
+        raise
+    except (*DAMAGE, DecodeError, onnx.checker.ValidationError) as error:
+        raise BadInput(f"{path}: is not an ONNX file that can be read ({' '.join(str(error).split())})") from error
+
+
+def _read_graph(path: Path, graph: Any, to_array: Callable[[Any], np.ndarray[Any, Any]]) -> dict[str, Tensor]:
     values = {one.name: one for one in graph.initializer}
     values |= {
         node.output[0]: node.attribute[0].t for node in graph.node if node.op_type == "Constant" and node.attribute
@@ -81,13 +87,9 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
             continue
         if len(node.input) < 3 or not all(name in values for name in node.input[1:]):
             raise BadInput(f"{path}: a convolution in it has no weights or no bias of its own; it is no U²-Net")
-        weight, bias = (torch.from_numpy(_floats(onnx, values[name])) for name in node.input[1:])
+        weight, bias = (torch.from_numpy(np.array(to_array(values[name]), np.float32)) for name in node.input[1:])
         (units if node.output[0] in before_relu else rest).append((weight, bias))
     return _assign(path, units, rest)
-
-
-def _floats(onnx: Any, tensor: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return np.array(onnx.numpy_helper.to_array(tensor), np.float32)  # a copy: the file's own memory is read-only
 
 
 def _assign(path: Path, units: list[tuple[Tensor, Tensor]], rest: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:

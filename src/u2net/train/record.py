@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from u2net.truths import Kind
 
 LOG = "log.csv"
 _GAP_PX = 4
+_MOST_POINTS = 3000  # of a curve, more than it has pixels
 _COLOURS = ((0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0))
 """Of classes. Source: Okabe and Ito, "Color universal design", 2008."""
 
@@ -35,16 +38,26 @@ class Record:
         from torch.utils.tensorboard import SummaryWriter
 
         self.folder, self.columns = folder, ["step", *columns]
-        self.rows = [row for row in _rows_of(folder / LOG) if int(row["step"]) <= step]
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
+        self.rows = [row for row in _rows_of(folder / LOG, self.columns) if int(row["step"]) <= step]
+        with self._said("TensorBoard's file"):
+            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
+
+    @contextlib.contextmanager
+    def _said(self, what: str) -> Iterator[None]:
+        """Raises CannotWrite for OSError."""
+        try:
+            yield
+        except OSError as error:
+            raise CannotWrite(f"{self.folder}: {what} cannot be written: {error.strerror or error}") from error
 
     def add(self, step: int, values: dict[str, float]) -> None:
         """Note numbers of a step; those of a step that is there already join it."""
         if not self.rows or int(self.rows[-1]["step"]) != step:
             self.rows.append({"step": str(step)})
         self.rows[-1] |= {name: f"{value:.6g}" for name, value in values.items()}
-        for name, value in values.items():
-            self._board.add_scalar(name, value, step)
+        with self._said("TensorBoard's file"):
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
 
     def write(self) -> None:
         """Bring log.csv and curves.png up to date."""
@@ -52,35 +65,45 @@ class Record:
         table = csv.DictWriter(text, self.columns, restval="")
         table.writeheader()
         table.writerows(self.rows)
-        try:
+        with self._said("the log"):
             self.folder.mkdir(parents=True, exist_ok=True)
             for name, data in ((LOG, text.getvalue().encode()), ("curves.png", curves(self.rows, self.columns[1:]))):
                 with atomic_file(self.folder / name) as stream:
                     stream.write(data)
             self._board.flush()
-        except OSError as error:
-            raise CannotWrite(f"{self.folder}: the log cannot be written: {error.strerror or error}") from error
 
     def show(self, step: int, looked: Sequence[Looked], kind: Kind) -> None:
         """Write sheets/step-000500.png: input, truth, prediction, a row each."""
         picture = sheet(looked, kind)
-        try:
+        with self._said("the sheet"):
             (self.folder / "sheets").mkdir(parents=True, exist_ok=True)
             with atomic_file(self.folder / "sheets" / f"step-{step:06}.png") as stream:
                 stream.write(encode(picture, format="png", compress="small"))
-        except OSError as error:
-            raise CannotWrite(f"{self.folder}: the sheet cannot be written: {error.strerror or error}") from error
-        self._board.add_image("input, truth, prediction", picture, step, dataformats="HWC")
+            self._board.add_image("input, truth, prediction", picture, step, dataformats="HWC")
 
     def close(self) -> None:
-        self._board.close()
+        with self._said("TensorBoard's file"):
+            self._board.close()
 
 
-def _rows_of(path: Path) -> list[dict[str, str]]:
+def _rows_of(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """What a log holds of these columns; of one that was damaged, what can be read."""
     if not os.path.isfile(path):
         return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return [row for row in csv.DictReader(stream) if (row.get("step") or "").isdecimal()]
+    with path.open(newline="", encoding="utf-8", errors="replace") as stream:
+        rows = csv.DictReader(line.replace("\0", "") for line in stream)
+        return [
+            {name: row[name] for name in columns if _is_number(row.get(name))}
+            for row in rows
+            if (row.get("step") or "").isdecimal()
+        ]
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        return text is not None and math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def sheet(looked: Sequence[Looked], kind: Kind) -> NDArray[np.uint8]:
@@ -110,6 +133,7 @@ def curves(rows: Sequence[dict[str, str]], names: Sequence[str]) -> bytes:
     series: dict[str, tuple[list[int], list[float]]] = {}
     for name in names:
         points = [(int(row["step"]), float(row[name])) for row in rows if row.get(name)]
+        points = points[:: 1 + len(points) // _MOST_POINTS]
         if points:
             series[name] = ([step for step, _ in points], [value for _, value in points])
     across = min(3, max(1, len(series)))

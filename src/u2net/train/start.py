@@ -12,10 +12,12 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from u2net.card import Card
 from u2net.errors import BadInput
-from u2net.pairs import Pair, describe, find_pairs
+from u2net.pairs import Pair, describe, find_pairs, pictures_below
+from u2net.pixels import read
 from u2net.train.augment import NONE, augment
 from u2net.train.checkpoint import load
 from u2net.train.config import TrainConfig
@@ -23,11 +25,12 @@ from u2net.train.dataset import Dataset, batches
 from u2net.train.inputs import to_inputs
 from u2net.train.network import U2Net
 from u2net.train.published import fill_norms
-from u2net.truths import first_look
+from u2net.truths import colours_of, first_look, squash
 
 log = logging.getLogger("u2net")
 
 _MOST_HELD_OUT = 500
+_MOST_BACKGROUNDS = 500
 _NORM_PICTURES = 200
 
 
@@ -44,9 +47,29 @@ def open_data(config: TrainConfig) -> tuple[Dataset, Dataset | None]:
     return _dataset(learned, config), _dataset(checked, config) if checked else None
 
 
+def open_backgrounds(config: TrainConfig) -> Tensor | None:
+    """(M, 3, H, W) uint8, the pictures for the background swap, or None; at most 500, by name.
+
+    One that cannot be read is left out with a warning. Raises BadInput where none is left.
+    """
+    if not config.backgrounds:
+        return None
+    found = []
+    for path in pictures_below(Path(config.backgrounds)):
+        try:
+            found.append(squash(colours_of(read(path)), config.size).transpose(2, 0, 1))
+        except BadInput as error:
+            log.warning("left out: %s", error)
+        if len(found) == _MOST_BACKGROUNDS:
+            break
+    if not found:
+        raise BadInput(f"{config.backgrounds}: holds no picture that can be a background")
+    return torch.from_numpy(np.stack(found))
+
+
 def hold_out(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
     """Split off a share, at most 500: the same pictures each time, and mostly the same when some are added."""
-    ordered = sorted(pairs, key=lambda pair: hashlib.sha256(pair.name.encode()).digest())
+    ordered = sorted(pairs, key=lambda pair: hashlib.sha256(pair.name.encode("utf-8", "surrogateescape")).digest())
     count = min(round(share * len(pairs)), _MOST_HELD_OUT, len(pairs) - 1)
     held = {pair.name for pair in ordered[:count]}
     return [pair for pair in pairs if pair.name not in held], [pair for pair in pairs if pair.name in held]
@@ -118,7 +141,7 @@ def start_network(
         raise BadInput(f"{config.init}: holds a {given.variant}, not a {config.variant}; use --variant {given.variant}")
     if given.in_channels != network.in_channels:
         raise BadInput(f"{config.init}: takes {given.in_channels} channels in, pictures have {network.in_channels}")
-    card = replace(card, scale=known.scale, mean=known.mean, std=known.std)
+    card = replace(card, scale=known.scale, mean=known.mean, std=known.std, licence=known.licence)
     tensors = given.state_dict()
     if given.out_channels != network.out_channels:
         log.warning("%s: has %d maps a picture, not %d: its side outputs and fused map begin at random",
@@ -136,7 +159,7 @@ def _fill_norms(network: U2Net, card: Card, config: TrainConfig, training: Datas
     chosen = order(len(training), batch=config.batch, seed=config.seed)
     seeds = torch.zeros(config.batch, dtype=torch.int64)
 
-    def inputs() -> Iterator[torch.Tensor]:
+    def inputs() -> Iterator[Tensor]:
         for batch in batches(training, [next(chosen) for _ in range(steps)]):
             pictures, truths = batch.pictures.to(device), batch.truths.to(device)
             seen, _, _ = augment(pictures, truths, seeds=seeds, settings=NONE, size=config.crop)

@@ -53,9 +53,12 @@ def validate(
     own = range(process.rank, len(dataset), process.world)
     parts = [own[start : start + batch] for start in range(0, len(own), batch)]
     found: list[Any] = []
+    measured: set[int] = set()
     for looked, maps in _run(network, dataset, card, parts, bf16=bf16, device=process.device):
-        for truth, values in zip(looked.truths, maps, strict=True):
-            found.append(_score(values, truth, card))
+        for index, truth, values in zip(looked.indices, looked.truths, maps, strict=True):
+            if index not in measured:  # in the place of one that cannot be decoded comes another, which counts once
+                measured.add(index)
+                found.append(_score(values, truth, card))
     return _summary(process.gather(found), card)
 
 
