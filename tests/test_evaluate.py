@@ -201,6 +201,18 @@ def test_profile_of_a_grey_file_changes_no_number(tmp_path: Path) -> None:
     assert (read_map(Pair("a", tmp_path / "a.png", tmp_path / "a.png")) == disk(12)).all()
 
 
+def test_graded_truth_is_cut_where_one_says(tmp_path: Path) -> None:
+    graded = np.where(disk(12) > 128, 255, np.where(disk(18) > 128, 40, 0)).astype(np.uint8)
+    save(tmp_path / "maps" / "a.png", np.where(graded > 0, 255, 0).astype(np.uint8))
+    save(tmp_path / "truths" / "a.png", graded)
+    found = {}
+    for share in ("0", "0.1", "0.2", None):
+        arguments = [] if share is None else ["--truth-above", share]
+        found[share] = json.loads(run(tmp_path / "maps", tmp_path / "truths", "--json", "-", *arguments).stdout)["IoU"]
+    assert found["0"] == found["0.1"] == 1
+    assert found["0.2"] == found[None] == pytest.approx((graded == 255).sum() / (graded > 0).sum())
+
+
 def test_missing_partners_are_all_named(maps_and_truths: tuple[Path, Path]) -> None:
     maps, truths = maps_and_truths
     (maps / "a.png").unlink()

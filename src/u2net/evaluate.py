@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from u2net.cgroup import allowed_threads, usable_cores
 from u2net.errors import BadInput
-from u2net.metrics import Scores, pysodmetrics, score, summarise
+from u2net.metrics import TRUTH_ABOVE, Scores, pysodmetrics, score, summarise
 from u2net.pairs import pictures_below
 from u2net.pixels import read
 from u2net.predict import predict
@@ -60,11 +60,17 @@ class Evaluation:
 
 
 def evaluate(
-    pairs: Sequence[Pair], map_of: MapOf, *, threads: int | None = None, on_pair: Callable[[], Any] | None = None
+    pairs: Sequence[Pair],
+    map_of: MapOf,
+    *,
+    truth_above: float = TRUTH_ABOVE,
+    threads: int | None = None,
+    on_pair: Callable[[], Any] | None = None,
 ) -> Evaluation:
     """Measure each map against its truth.
 
     pairs: from `pair_up`. map_of: `read_map` where the sources are maps, `map_by(session)` where they are pictures.
+    truth_above: which share of white a truth's pixels exceed where the object is.
     threads: so many pictures at a time; None: as many as there are cores. on_pair: called after each.
     Raises BadInput when anything cannot be read or measured, with all of it up to the tenth: a number of half a set
     would be a wrong number. Raises MissingExtra without PySODMetrics.
@@ -76,7 +82,7 @@ def evaluate(
     problems: list[str] = []
     pool = ThreadPoolExecutor(threads or allowed_threads() or usable_cores())
     try:
-        for pair, future in [(pair, pool.submit(_measure, pair, map_of)) for pair in pairs]:
+        for pair, future in [(pair, pool.submit(_measure, pair, map_of, truth_above)) for pair in pairs]:
             try:
                 scores.append(future.result())
             except BadInput as error:
@@ -130,13 +136,13 @@ def _grey(path: Path) -> Grey:
     return grey
 
 
-def _measure(pair: Pair, map_of: MapOf) -> Scores:
+def _measure(pair: Pair, map_of: MapOf, truth_above: float) -> Scores:
     saliency, truth = map_of(pair), read_truth(pair.truth)
     if saliency.shape != truth.shape:
         raise BadInput(
             f"{pair.source} is {_size(saliency)} and its truth {pair.truth} {_size(truth)}; both must be of one size"
         )
-    return score(saliency, truth)
+    return score(saliency, truth, truth_above=truth_above)
 
 
 def _named(pair: Pair, error: BadInput) -> str:

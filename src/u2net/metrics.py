@@ -59,12 +59,18 @@ class Scores:
     empty_truth: bool
 
 
-def score(saliency: NDArray[Any], truth: NDArray[Any], *, measures: Collection[str] = MEASURES) -> Scores:
+def score(
+    saliency: NDArray[Any],
+    truth: NDArray[Any],
+    *,
+    measures: Collection[str] = MEASURES,
+    truth_above: float = TRUTH_ABOVE,
+) -> Scores:
     """Measure one map against its truth.
 
     saliency: (H, W) uint8, uint16, bool, or floating in [0, 1]. It is first spread to [0, 1] by its own minimum and
     maximum, as PySODMetrics does with every map; a constant one stays as it is.
-    truth: (H, W), of the same types; the object is where it is above a half.
+    truth: (H, W), of the same types; the object is where it is above `truth_above`, a half.
     measures: of MEASURES; wF takes two thirds of the time of all.
     Raises BadInput for other shapes, types or values, MissingExtra without PySODMetrics.
     """
@@ -75,7 +81,7 @@ def score(saliency: NDArray[Any], truth: NDArray[Any], *, measures: Collection[s
         raise BadInput(f"the map is {_size(saliency)}, its truth {_size(truth)}; both must be of one size")
     if saliency.size < 2:  # E divides by the number of pixels less one
         raise BadInput(f"a map of {_size(saliency)} is too small to be measured")
-    mask = _fractions(truth, "truth") > TRUTH_ABOVE
+    mask = _fractions(truth, "truth") > truth_above
     spread = _spread(_fractions(saliency, "map"))
 
     values: dict[str, float] = {}

@@ -159,7 +159,8 @@ def test_pictures_go_into_an_export_as_its_card_says(random_network: U2Net, tmp_
 @pytest.mark.parametrize(("kind", "channels"), [("classes", 4), ("image", 3)])
 def test_classes_are_shares_of_one_and_pictures_lie_in_their_range(kind: str, channels: int, tmp_path: Path) -> None:
     torch.manual_seed(2)
-    save(U2Net("u2netp", out_channels=channels), tmp_path / "a.safetensors", Card("u2netp", kind=kind, size=(32, 32)))
+    card = Card("u2netp", kind=kind, out_channels=channels, size=(32, 32))
+    save(U2Net("u2netp", out_channels=channels), tmp_path / "a.safetensors", card)
     made = export(tmp_path / "a.safetensors", "onnx", tmp_path)
     (maps,) = by_onnx(made.path, noise(1, 3, 32, 32))
     assert maps.shape == (1, channels, 32, 32)

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 @session_options
 @click.option("--images", metavar="DIR", help="Pictures to make maps of; with MAPS, to show in the report.")
 @click.option("--truths", metavar="DIR", help="The truths of the pictures.")
+@click.option(
+    "--truth-above",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="SHARE",
+    help="The object is where a truth is brighter than this share of white. Default: a half.",
+)
 @click.option("--json", "json_file", metavar="FILE", help="Write the measures as JSON; - is standard output.")
 @click.option("--report", metavar="DIR", help="Write index.html, with curves and pictures, and pictures.csv.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -35,6 +41,7 @@ def command(
     folders: tuple[str, ...],
     images: str | None,
     truths: str | None,
+    truth_above: float | None,
     json_file: str | None,
     report: str | None,
     quiet: bool,
@@ -53,7 +60,7 @@ def command(
     from u2net.cli.progress import picture_bar
     from u2net.encode import write_bytes
     from u2net.evaluate import evaluate, map_by, pair_up, read_map
-    from u2net.metrics import pysodmetrics
+    from u2net.metrics import TRUTH_ABOVE, pysodmetrics
     from u2net.report import prepare_report, write_report
 
     if "" in (*folders, images, truths, json_file, report):
@@ -71,8 +78,10 @@ def command(
         facts = {"model": session.model, "run by": f"{opened.engine}, {opened.device}, {opened.precision}"}
     facts |= {"pictures": images} if images else {}
     facts |= {"truths": str(of_truth)}
+    facts |= {} if truth_above is None else {"object above": f"{truth_above:g} of a truth's white"}
+    above = TRUTH_ABOVE if truth_above is None else truth_above
     with picture_bar(len(pairs), quiet=quiet) as (advance, _):
-        evaluation = evaluate(pairs, map_of, threads=session.threads, on_pair=advance)
+        evaluation = evaluate(pairs, map_of, truth_above=above, threads=session.threads, on_pair=advance)
 
     as_json = json.dumps(evaluation.summary, indent=1) + "\n"
     if json_file == "-":
