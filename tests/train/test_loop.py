@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import signal
@@ -24,6 +25,7 @@ from u2net.train.augment import NONE
 from u2net.train.checkpoint import load
 from u2net.train.config import TrainConfig
 from u2net.train.distributed import Process
+from u2net.train.interrupt import StopRequest
 from u2net.train.learner import Learner, learn, learning_rate, uses_bf16
 from u2net.train.loop import Report, train
 from u2net.train.network import U2Net
@@ -202,15 +204,19 @@ def test_weights_that_are_no_numbers_are_said_before_they_are_validated(
 def test_a_stop_by_signal_leaves_no_trace_in_the_numbers(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """As if by signal: real ones are sent to processes of their own, in test_train_command."""
     config = settings(data, steps=12, validate_every=5, patience=2, learning_rate=1e-3)
+    request = StopRequest()
 
     def interrupt(report: Report) -> None:
         if report.step == 7:
-            signal.raise_signal(signal.SIGTERM)
+            request.number = signal.SIGTERM
 
     whole = train(config, tmp_path / "whole")
-    monkeypatch.setattr(loop, "_REPORT_EVERY", 1)
-    stopped = train(config, tmp_path / "cut", on_report=interrupt)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_REPORT_EVERY", 1)
+        patch.setattr(loop, "stop_on_signals", lambda: contextlib.nullcontext(request))
+        stopped = train(config, tmp_path / "cut", on_report=interrupt)
     assert (stopped.step, stopped.signal, stopped.ended) == (8, signal.SIGTERM, "stopped by a signal")
     assert list(logged(tmp_path / "cut", "MAE")) == [5]
     resumed = train(config, tmp_path / "cut", resume=True)
