@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +21,7 @@ from u2net.pixels import read
 from u2net.predict import predict
 from u2net.readers import SUFFIXES
 from u2net.session import Session
-from u2net.truths import read_plain
+from u2net.truths import read_grey
 
 _NAMED = 10
 """So many problems are named."""
@@ -112,7 +111,7 @@ def pair_up(sources: Path, truths: Path, *, pictures: Path | None = None) -> lis
 
 def read_map(pair: Pair) -> Grey:
     """The map in a file: its grey values, or its alpha where that is not opaque everywhere, as in a cutout."""
-    return _grey(pair.source)
+    return read_grey(pair.source)
 
 
 def map_by(session: Session) -> MapOf:
@@ -122,18 +121,8 @@ def map_by(session: Session) -> MapOf:
 
 def read_truth(path: Path) -> Grey:
     """The truth in a file, as `read_map`; one that holds nothing but 0 and 1 is a mask of these."""
-    grey = _grey(path)
+    grey: Grey = read_grey(path)
     return grey * np.iinfo(grey.dtype).max if grey.max() == 1 else grey
-
-
-def _grey(path: Path) -> Grey:
-    if (plain := read_plain(path)) is not None:  # the numbers in the file, whatever a profile says of their brightness
-        return plain
-    picture = read(path)
-    if picture.alpha is not None and picture.alpha.min() < np.iinfo(picture.alpha.dtype).max:
-        return picture.alpha
-    grey: Grey = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY)
-    return grey
 
 
 def _measure(pair: Pair, map_of: MapOf, truth_above: float) -> Scores:

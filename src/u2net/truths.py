@@ -142,18 +142,26 @@ def read_truth(path: Path, kind: Kind = "saliency") -> _BYTES:
     if kind == "image":
         picture = read(path)
         return _srgb(picture.pixels, picture.icc)
-    plain = read_plain(path, ids=kind == "classes")
-    if plain is None:
-        picture = read(path)
-        if kind == "classes":
-            return _ids_of(picture, path)
-        translucent = picture.alpha is not None and int(picture.alpha.min()) < np.iinfo(picture.alpha.dtype).max
-        grey = picture.alpha if translucent else cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY)
-        assert grey is not None
-        plain = _eight_bits(grey)
-    if kind == "saliency" and plain.max() == 1:
-        plain = plain * np.uint8(255)
-    return plain
+    if kind == "classes":
+        ids = _read_plain(path, ids=True)
+        return _ids_of(read(path), path) if ids is None else ids
+    grey = _eight_bits(read_grey(path))
+    return grey * np.uint8(255) if grey.max() == 1 else grey
+
+
+def read_grey(path: Path) -> NDArray[np.uint8 | np.uint16]:
+    """Decode a map or a mask: (H, W), its numbers as they are; of colours their grey, of a cutout its alpha.
+
+    A cutout is what is not opaque everywhere. Raises UnreadablePicture, PictureTooLarge.
+    """
+    plain = _read_plain(path, ids=False)
+    if plain is not None:
+        return plain
+    picture = read(path)
+    if picture.alpha is not None and int(picture.alpha.min()) < np.iinfo(picture.alpha.dtype).max:
+        return picture.alpha
+    grey: NDArray[np.uint8 | np.uint16] = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY)
+    return grey
 
 
 def shape_differs(one: Size, other: Size) -> bool:
@@ -161,7 +169,7 @@ def shape_differs(one: Size, other: Size) -> bool:
     return abs(one[0] * other[1] / (one[1] * other[0]) - 1) > _SAME_SHAPE
 
 
-def read_plain(path: Path, *, ids: bool = False) -> _BYTES | None:
+def _read_plain(path: Path, *, ids: bool) -> _BYTES | None:
     """The samples of an 8-bit grey file as they are, or of a palette (`ids`: its indices); None for all others.
 
     `pixels.read` would take a truth for colours: a grey profile would change its numbers, and a palette hide its ids.

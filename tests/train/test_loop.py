@@ -175,20 +175,9 @@ def test_a_loss_that_is_no_number_names_the_pictures_and_saves_nothing(data: Pat
     assert state["step"] < int(str(caught.value).split()[1].rstrip(":"))
 
 
-def test_weights_that_are_no_numbers_are_not_saved(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def learn_and_break(learner: Learner, *others: Any) -> dict[str, torch.Tensor]:
-        terms = learn(learner, *others)
-        torch.nn.init.constant_(learner.network.sides[0].weight, float("nan"))
-        return terms
-
-    monkeypatch.setattr(loop, "learn", learn_and_break)
-    with pytest.raises(LossIsNaN, match="step 1: the weights"):
-        train(settings(data, save_every=1), tmp_path / "run")
-    assert not (tmp_path / "run" / "state.pt").exists()
-
-
-def test_weights_that_are_no_numbers_are_said_before_they_are_validated(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("when", "file"), [("save_every", "state.pt"), ("validate_every", "best.safetensors")])
+def test_weights_that_are_no_numbers_are_neither_saved_nor_validated(
+    when: str, file: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def learn_and_break(learner: Learner, *others: Any) -> dict[str, torch.Tensor]:
         terms = learn(learner, *others)
@@ -197,8 +186,8 @@ def test_weights_that_are_no_numbers_are_said_before_they_are_validated(
 
     monkeypatch.setattr(loop, "learn", learn_and_break)
     with pytest.raises(LossIsNaN, match="step 1: the weights"):
-        train(settings(data, validate_every=1), tmp_path / "run")
-    assert not (tmp_path / "run" / "best.safetensors").exists()
+        train(settings(data, **{when: 1}), tmp_path / "run")
+    assert not (tmp_path / "run" / file).exists()
 
 
 def test_a_stop_by_signal_leaves_no_trace_in_the_numbers(
