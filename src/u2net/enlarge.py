@@ -59,12 +59,14 @@ def enlarged_at(
     """
     count, columns = y.size, min(_PER_ROW, y.size)
     padding = -count % columns
-    at_y = np.pad((y + np.float32(0.5)) * np.float32(small.shape[0] / size[0]) - np.float32(0.5), (0, padding))
-    at_x = np.pad((x + np.float32(0.5)) * np.float32(small.shape[1] / size[1]) - np.float32(0.5), (0, padding))
+    at_y, at_x = (
+        np.pad((at.astype(np.float32) + np.float32(0.5)) * np.float32(scale) - np.float32(0.5), (0, padding))
+        for at, scale in ((y, small.shape[0] / size[0]), (x, small.shape[1] / size[1]))
+    )
     sampled: NDArray[np.float32] = cv2.remap(
         small,
-        at_x.reshape(-1, columns).astype(np.float32),
-        at_y.reshape(-1, columns).astype(np.float32),
+        at_x.reshape(-1, columns),
+        at_y.reshape(-1, columns),
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )

@@ -64,13 +64,15 @@ def replace_colours(cutout: NDArray[Any], picture: Picture) -> None:
         band = (levels > 0) & (levels < full)
         if picture.alpha is not None:
             band &= picture.alpha[top : top + step] == full
-        y, x = np.nonzero(band)
-        if not y.size:
+        where = np.flatnonzero(band)
+        if not where.size:
             continue
+        y, x = np.divmod(where, width)
         if foreground is None or background is None:
             foreground, background = _surroundings(cutout, picture)
-        alpha = levels[y, x].astype(np.float32)[:, None] / np.float32(full)
-        colour = block[y, x, :3] / np.float32(full)
+        flat = block.reshape(-1, 4)
+        mixed = np.multiply(flat[where], np.float32(1 / full), dtype=np.float32)
+        colour, alpha = mixed[:, :3], mixed[:, 3:]
         front = enlarged_at(foreground, picture.size, y + top, x)
         behind = enlarged_at(background, picture.size, y + top, x)
         behind, variance = behind[:, :3], _TRUST * behind[:, 3:]
@@ -79,7 +81,8 @@ def replace_colours(cutout: NDArray[Any], picture: Picture) -> None:
         noise = _NOISE**2 + _ALPHA_ERROR**2 * np.square(front - behind).mean(axis=1, keepdims=True)
         vague = alpha * alpha * _FOREGROUND_VARIANCE + (1 - alpha) ** 2 * variance + noise
         front += left_over * (alpha * _FOREGROUND_VARIANCE / vague)
-        block[y, x, :3] = np.rint(np.clip(front, 0, 1) * np.float32(full)).astype(cutout.dtype)
+        mixed[:, :3] = np.clip(front, 0, 1)
+        flat[where] = np.rint(mixed * np.float32(full)).astype(cutout.dtype)
 
 
 def _surroundings(cutout: NDArray[Any], picture: Picture) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -35,10 +35,10 @@ class Guided:
     """
 
     scale: float = 5 / 8
-    radius_px: int = 4
+    radius_px: int = 5
     epsilon: float = 1e-5
     passes: int = 2
-    contrast: float = 1.0
+    contrast: float = 1.1
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ _AUTO = Guided()
 _HAIR = ClosedForm()
 EDGES: dict[Edges, Guided | ClosedForm | None] = {
     "auto": _AUTO,
-    "soft": Guided(scale=1 / 2, radius_px=8, epsilon=3e-5, passes=1),
+    "soft": Guided(scale=1 / 2, radius_px=8, epsilon=3e-5, passes=1, contrast=1.0),
     "sharp": Guided(contrast=3.0),
     "hair": _HAIR,
     "none": None,
@@ -107,7 +107,8 @@ def refine_guided(pixels: Pixels, saliency: Saliency, way: Guided = _AUTO) -> Ro
     decided = _resized(np.clip((saliency - LOW) / np.float32(HIGH - LOW), 0, 1), work)
     undecided = ((decided > 0) & (decided < 1)).view(np.uint8)
     reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * way.radius_px + 1,) * 2)
-    weight = cv2.dilate(undecided, reach).astype(np.float32)
+    # Outwards it may find hair that the map missed; inwards it would only take in what looks like the background.
+    weight = np.where(decided == 1, 0, cv2.dilate(undecided, reach)).astype(np.float32)
     alpha = decided
     for _ in range(way.passes):
         model = linear_model(colours, alpha, way.radius_px, way.epsilon)
