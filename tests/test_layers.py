@@ -27,7 +27,7 @@ LAYERS = [
         "encode",
         "tensor",
     }
-    | {"enlarge", "foreground", "guided_filter", "closed_form", "matte", "trimap"}
+    | {"scaling", "foreground", "guided_filter", "closed_form", "matte", "trimap"}
     | {"composite", "region", "pairs", "truths", "likeness", "metrics", "card"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
     {"predict", "remove", "batch", "doctor", "probe", "findings", "evaluate", "report"}
