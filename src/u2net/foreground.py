@@ -71,18 +71,18 @@ def replace_colours(cutout: NDArray[Any], picture: Picture) -> None:
         if foreground is None or background is None:
             foreground, background = _surroundings(cutout, picture)
         flat = block.reshape(-1, 4)
-        mixed = np.multiply(flat[where], np.float32(1 / full), dtype=np.float32)
-        colour, alpha = mixed[:, :3], mixed[:, 3:]
-        front = enlarged_at(foreground, picture.size, y + top, x)
-        behind = enlarged_at(background, picture.size, y + top, x)
-        behind, variance = behind[:, :3], _TRUST * behind[:, 3:]
+        mixed = np.multiply(flat[where].T, np.float32(1 / full), dtype=np.float32, order="C")  # (4, n): twice as quick
+        colour, alpha = mixed[:3], mixed[3]
+        front = np.ascontiguousarray(enlarged_at(foreground, picture.size, y + top, x).T)
+        around = np.ascontiguousarray(enlarged_at(background, picture.size, y + top, x).T)
+        behind, variance = around[:3], around[3]
         left_over = colour - alpha * front - (1 - alpha) * behind
         # The most likely colour where foreground, background and alpha all vary around what is expected of them.
-        noise = _NOISE**2 + _ALPHA_ERROR**2 * np.square(front - behind).mean(axis=1, keepdims=True)
-        vague = alpha * alpha * _FOREGROUND_VARIANCE + (1 - alpha) ** 2 * variance + noise
+        noise = _NOISE**2 + _ALPHA_ERROR**2 * np.square(front - behind).mean(axis=0)
+        vague = alpha * alpha * _FOREGROUND_VARIANCE + (1 - alpha) ** 2 * (_TRUST * variance) + noise
         front += left_over * (alpha * _FOREGROUND_VARIANCE / vague)
-        mixed[:, :3] = np.clip(front, 0, 1)
-        flat[where] = np.rint(mixed * np.float32(full))
+        mixed[:3] = np.clip(front, 0, 1)
+        flat[where] = np.rint(mixed * np.float32(full)).T
 
 
 def _surroundings(cutout: NDArray[Any], picture: Picture) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
