@@ -29,7 +29,7 @@ LAYERS = [
     }
     | {"composite", "region", "pairs", "truths", "likeness", "metrics", "card"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
-    {"predict", "remove", "batch", "doctor", "probe", "findings", "evaluate", "report"}
+    {"predict", "subject", "remove", "batch", "doctor", "probe", "findings", "evaluate", "report"}
     | {"data_check", "contact_sheet"},
     {"cli", "__main__"},
 ]

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from u2net.errors import U2NetError
     from u2net.models import MODELS
     from u2net.pixels import read
-    from u2net.predict import saliency
     from u2net.session import Session, open_session
+    from u2net.subject import saliency
     from u2net.types import ModelSpec, Picture
 
 __version__ = "0.1.0"
@@ -48,7 +48,7 @@ _HOME = {
     "U2NetError": "u2net.errors",
     "open_session": "u2net.session",
     "read": "u2net.pixels",
-    "saliency": "u2net.predict",
+    "saliency": "u2net.subject",
 }
 
 

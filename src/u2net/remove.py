@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from u2net.composite import Cutout
     from u2net.pixels import Source
+    from u2net.region import Keep
     from u2net.session import Session
 
 
-def remove(source: Source, session: Session | None = None) -> Cutout:
+def remove(
+    source: Source,
+    session: Session | None = None,
+    *,
+    keep: Keep = "all",
+    fill_holes: bool = False,
+    min_area: float = 0.0,
+) -> Cutout:
     """Cut the salient object out of one picture.
 
     source: a path, bytes, a binary file, a Pillow image, an array (see `u2net.read`), or a Picture.
     session: from `open_session`; None: u2net, opened at the first call and kept.
+    keep: which of several separate parts stay: `all`, `largest`, or how many of the largest. fill_holes: what the
+    object closes in belongs to it. min_area: parts that are smaller go, in percent of the picture.
     Returns a Cutout of the picture's own size and depth. Where there is no object (`confidence` below 0.5) it is
     transparent everywhere.
-    Raises what `read` and `open_session` raise.
+    Raises what `read` and `open_session` raise, and BadInput for arguments that cannot be used.
     """
     # Imported here because `u2net/__init__.py` must load this module at once, and must stay light: the function has
     # its module's name, and whichever is set last on the package is what `u2net.remove` means.
@@ -25,10 +35,11 @@ def remove(source: Source, session: Session | None = None) -> Cutout:
 
     from u2net.composite import cutout
     from u2net.pixels import read
-    from u2net.predict import predict
     from u2net.session import default_session
+    from u2net.subject import find_subject
 
     picture = read(source)
-    prediction = predict(session or default_session(), picture)
+    opened = session or default_session()
+    prediction = find_subject(opened, picture, keep=keep, fill_holes=fill_holes, min_area=min_area)
     alpha = prediction.saliency_rows if prediction.found else np.zeros(picture.size, np.float32)
     return cutout(picture, alpha, confidence=prediction.confidence)

@@ -47,6 +47,15 @@ def from_pixels(pixels: Pixels, spec: ModelSpec, *, icc: bytes | None = None) ->
     return np.ascontiguousarray(normal.transpose(2, 0, 1)[None])  # (h, w, 3) -> (1, 3, h, w)
 
 
+def settle(values: NDArray[np.float32], size: Size, *, spec: ModelSpec, stretch: bool | None = None) -> Saliency:
+    """The map before it is resized: without a letterbox's border, stretched or not; arguments as for `to_saliency`.
+
+    Returns (h, w) float32 in [0, 1], which covers the picture from side to side.
+    Raises BadInput for a map with NaN or infinity.
+    """
+    return _stretched(_unpad(values, size, spec), spec.stretch if stretch is None else stretch)
+
+
 def to_saliency(values: NDArray[np.float32], size: Size, *, spec: ModelSpec, stretch: bool | None = None) -> Saliency:
     """Bring a map to picture size: one float resize.
 
@@ -55,7 +64,7 @@ def to_saliency(values: NDArray[np.float32], size: Size, *, spec: ModelSpec, str
     (maximum below 0.5) is never stretched.
     Returns (H, W) float32 in [0, 1].
     """
-    small = _stretched(_unpad(values, size, spec), spec.stretch if stretch is None else stretch)
+    small = settle(values, size, spec=spec, stretch=stretch)
     if small.shape == size:
         return small
     resized: Saliency = cv2.resize(small, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
@@ -64,7 +73,7 @@ def to_saliency(values: NDArray[np.float32], size: Size, *, spec: ModelSpec, str
 
 def saliency_rows(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> Callable[[int, int], Saliency]:
     """As `to_saliency`, as a function that gives rows top to bottom (half-open): the whole need not lie in memory."""
-    small = _stretched(_unpad(values, size, spec), spec.stretch)
+    small = settle(values, size, spec=spec)
     if small.shape == size:
         return lambda top, bottom: small[top:bottom]
     wide: NDArray[np.float32] = cv2.resize(small, (size[1], small.shape[0]), interpolation=cv2.INTER_LINEAR)
@@ -87,8 +96,7 @@ def to_published_map(values: NDArray[np.float32], size: Size, *, spec: ModelSpec
     Truncated to 8 bits at network size, then enlarged with Pillow's bilinear filter. (H, W) uint8.
     Source: u2net_test.py of the published repository, checked against its 36 result pictures.
     """
-    cropped = _stretched(_unpad(values, size, spec), spec.stretch)
-    eight_bit = Image.fromarray((cropped * np.float32(255)).astype(np.uint8))
+    eight_bit = Image.fromarray((settle(values, size, spec=spec) * np.float32(255)).astype(np.uint8))
     return np.asarray(eight_bit.resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 

@@ -26,6 +26,23 @@ class _Limit(click.types.FloatParamType):
         return number
 
 
+class _Keep(click.types.StringParamType):
+    """`all`, `largest`, or a whole number from 1 on."""
+
+    name = "all|largest|N"
+    _words = ("all", "largest")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value in self._words:
+            return str(value)
+        if not str(value).isdecimal() or int(value) < 1:
+            self.fail(f"'{value}' is not all, largest or a number of parts from 1 on.", param, ctx)
+        return int(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(word) for word in self._words if word.startswith(incomplete)]
+
+
 def parse_size(value: str) -> tuple[int, int]:
     """`320` or, height first, `320x240`."""
     height, _, width = value.lower().partition("x")
@@ -96,6 +113,23 @@ _INPUT_OPTIONS = [
     click.option("--max-megabytes", type=_Limit(), default=500, show_default=True, help="Refuse larger files."),
     click.option("--json", "as_json", is_flag=True, help="One line of JSON a picture on standard output."),
     click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+]
+_SUBJECT_OPTIONS = [
+    click.option(
+        "--keep",
+        type=_Keep(),
+        default="all",
+        metavar="all|largest|N",
+        help="Of several separate objects, keep all, only the largest, or the N largest.  [default: all]",
+    ),
+    click.option(
+        "--min-area",
+        type=click.FloatRange(0, 100),
+        default=0,
+        metavar="PERCENT",
+        help="Drop separate objects that take less of the picture than so many percent.",
+    ),
+    click.option("--fill-holes", is_flag=True, help="Make solid what the object closes in, like a ring's middle."),
 ]
 _ENCODING_OPTIONS = [
     click.option(
@@ -176,6 +210,25 @@ def session_options(command: Command) -> Command:
 def picture_options(command: Command) -> Command:
     """Give a command the flags of both groups; it gets `session: SessionOptions` and `given: InputOptions`."""
     return _grouped(session_options(command), InputOptions, "given", _INPUT_OPTIONS)
+
+
+@dataclass(frozen=True)
+class SubjectOptions:
+    """What the flags about which object is meant say."""
+
+    keep: Any
+    min_area: float
+    fill_holes: bool
+
+    @property
+    def wishes(self) -> dict[str, Any]:
+        """What `remove` and `find_subject` take."""
+        return {"keep": self.keep, "min_area": self.min_area, "fill_holes": self.fill_holes}
+
+
+def subject_options(command: Command) -> Command:
+    """Give a command the flags about which object is meant; it gets `subject: SubjectOptions`."""
+    return _grouped(command, SubjectOptions, "subject", _SUBJECT_OPTIONS)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ from u2net.cli.options import (
     EncodingOptions,
     InputOptions,
     SessionOptions,
+    SubjectOptions,
     complete_files,
     encoding_options,
     picture_options,
+    subject_options,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     "u2net remove shoe.jpg --background white -o white.jpg · cat cat.jpg | u2net remove - > cat.png",
 )
 @picture_options
+@subject_options
 @encoding_options
 @click.option("--only-mask", is_flag=True, help="Write the alpha as a grey picture instead of the cutout.")
 @click.option(
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 def command(
     session: SessionOptions,
     given: InputOptions,
+    subject: SubjectOptions,
     only_mask: bool,
     background: str | None,
     encoding: EncodingOptions,
@@ -70,7 +74,7 @@ def command(
     opened = session.open(quiet=given.quiet)
 
     def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
-        cutout = remove(picture, opened)
+        cutout = remove(picture, opened, **subject.wishes)
         report = {
             "box": cutout.box,
             "coverage": round(cutout.coverage, 4),
