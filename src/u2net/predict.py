@@ -13,7 +13,7 @@ from u2net.composite import lay_over_colour
 from u2net.errors import BadInput
 from u2net.session import Session
 from u2net.tensor import EMPTY_BELOW, from_pixels, saliency_rows, settle, to_published_map, to_saliency
-from u2net.types import ModelSpec, Picture, Saliency, Size
+from u2net.types import Box, ModelSpec, Picture, Saliency, Size
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,3 +89,11 @@ def predict_batch(session: Session, pictures: Sequence[Picture]) -> list[Predict
     else:  # a model that takes pictures at their own sizes
         maps = [session.run(tensor)[0] for tensor in tensors]
     return [Prediction(one[0], picture.size, spec) for one, picture in zip(maps, pictures, strict=True)]
+
+
+def predict_box(session: Session, picture: Picture, box: Box) -> Prediction:
+    """Run what lies in a box of a picture, as if it were the whole; settled."""
+    left, top, right, bottom = box
+    part = (slice(top, bottom), slice(left, right))
+    alpha = None if picture.alpha is None else picture.alpha[part]
+    return predict(session, Picture(picture.pixels[part], alpha, picture.icc)).settled()
