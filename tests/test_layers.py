@@ -27,9 +27,21 @@ LAYERS = [
         "encode",
         "tensor",
     }
-    | {"composite", "region", "pairs", "truths", "likeness", "metrics", "card"},
+    | {"composite", "region", "pairs", "truths", "likeness", "metrics", "card", "canvas", "split"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
-    {"predict", "subject", "remove", "batch", "doctor", "probe", "findings", "evaluate", "report"}
+    {
+        "predict",
+        "second_look",
+        "hints",
+        "subject",
+        "remove",
+        "batch",
+        "doctor",
+        "probe",
+        "findings",
+        "evaluate",
+        "report",
+    }
     | {"data_check", "contact_sheet"},
     {"cli", "__main__"},
 ]

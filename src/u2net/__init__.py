@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from u2net.pixels import read
     from u2net.session import Session, open_session
     from u2net.subject import saliency
-    from u2net.types import ModelSpec, Picture
+    from u2net.types import Hint, ModelSpec, Picture
 
 __version__ = "0.1.0"
 
 __all__ = [
     "MODELS",
     "Cutout",
+    "Hint",
     "ModelSpec",
     "Picture",
     "Session",
@@ -42,6 +43,7 @@ __all__ = [
 _HOME = {
     "MODELS": "u2net.models",
     "Cutout": "u2net.composite",
+    "Hint": "u2net.types",
     "ModelSpec": "u2net.types",
     "Picture": "u2net.types",
     "Session": "u2net.session",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +13,23 @@ MAX_CELLS = 1 << 22
 """A grid has at most so many cells: 16 MB."""
 
 
-def grid_for(size: Size, boxes: Iterable[Box], map_size: Size) -> Size:
-    """The (rows, columns) of a grid over a picture of `size`, fine enough for maps of `map_size` that cover the boxes.
+def grid_for(size: Size, maps: Sequence[tuple[Box, Size]]) -> Size:
+    """The (rows, columns) of a grid over a picture of `size`, as fine as maps of the given sizes are over their boxes.
 
     Never finer than the picture, and at most MAX_CELLS.
     """
-    boxes = list(boxes)
-    rows = min(1.0, max(map_size[0] / (bottom - top) for _, top, _, bottom in boxes)) * size[0]
-    columns = min(1.0, max(map_size[1] / (right - left) for left, _, right, _ in boxes)) * size[1]
+    rows = min(1.0, max(cells[0] / (bottom - top) for (_, top, _, bottom), cells in maps)) * size[0]
+    columns = min(1.0, max(cells[1] / (right - left) for (left, _, right, _), cells in maps)) * size[1]
     fit = min(1.0, float(np.sqrt(MAX_CELLS / (rows * columns))))
-    return max(1, int(rows * fit)), max(1, int(columns * fit))
+    return max(1, round(rows * fit)), max(1, round(columns * fit))
+
+
+def cell_at(point: tuple[int, int], box: Box, grid: Size) -> tuple[int, int]:
+    """The (row, column) of the cell of a grid over a box of a picture in which the middle of a pixel (x, y) lies."""
+    left, top, right, bottom = box
+    row = int((point[1] + 0.5 - top) * grid[0] / (bottom - top))
+    column = int((point[0] + 0.5 - left) * grid[1] / (right - left))
+    return min(max(row, 0), grid[0] - 1), min(max(column, 0), grid[1] - 1)
 
 
 def cells_of(box: Box, size: Size, grid: Size) -> tuple[slice, slice]:

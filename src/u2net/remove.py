@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from u2net.composite import Cutout
     from u2net.pixels import Source
     from u2net.region import Keep
     from u2net.session import Session
+    from u2net.types import Hint
 
 
 def remove(
     source: Source,
     session: Session | None = None,
     *,
+    hints: Sequence[Hint] = (),
+    detail: bool = False,
     keep: Keep = "all",
     fill_holes: bool = False,
     min_area: float = 0.0,
@@ -23,6 +28,8 @@ def remove(
 
     source: a path, bytes, a binary file, a Pillow image, an array (see `u2net.read`), or a Picture.
     session: from `open_session`; None: u2net, opened at the first call and kept.
+    hints: what a user points at, or does not want (see `Hint`). detail: look at the object again, closer, for thin
+    parts and fine edges; up to 14 more runs of the network.
     keep: which of several separate parts stay: `all`, `largest`, or how many of the largest. fill_holes: what the
     object closes in belongs to it. min_area: parts that are smaller go, in percent of the picture.
     Returns a Cutout of the picture's own size and depth. Where there is no object (`confidence` below 0.5) it is
@@ -40,6 +47,8 @@ def remove(
 
     picture = read(source)
     opened = session or default_session()
-    prediction = find_subject(opened, picture, keep=keep, fill_holes=fill_holes, min_area=min_area)
+    prediction = find_subject(
+        opened, picture, hints=hints, detail=detail, keep=keep, fill_holes=fill_holes, min_area=min_area
+    )
     alpha = prediction.saliency_rows if prediction.found else np.zeros(picture.size, np.float32)
     return cutout(picture, alpha, confidence=prediction.confidence)

@@ -92,7 +92,7 @@ def merge(coarse: Saliency, levels: Sequence[Sequence[View]], size: Size) -> Sal
     views = [view for level in levels for view in level]
     if not views:
         return coarse
-    grid = grid_for(size, [view.box for view in views], _shape(views[0].values))
+    grid = grid_for(size, [(view.box, _shape(view.values)) for view in views])
     result = on_grid(coarse, (0, 0, size[1], size[0]), size, grid)
     blurred = cv2.GaussianBlur(coarse, (0, 0), _BLUR)
     near = _near_undecided(coarse)

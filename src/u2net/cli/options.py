@@ -43,6 +43,22 @@ class _Keep(click.types.StringParamType):
         return [CompletionItem(word) for word in self._words if word.startswith(incomplete)]
 
 
+class _Pixels(click.types.StringParamType):
+    """So many whole numbers with commas between."""
+
+    def __init__(self, *names: str) -> None:
+        self.name = ",".join(names)
+        self.count = len(names)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        numbers = [number.strip() for number in value.split(",")]
+        if len(numbers) != self.count or not all(number.removeprefix("-").isdecimal() for number in numbers):
+            self.fail(f"'{value}' is not {self.name}: {self.count} whole numbers with commas, in pixels.", param, ctx)
+        return tuple(map(int, numbers))
+
+
 def parse_size(value: str) -> tuple[int, int]:
     """`320` or, height first, `320x240`."""
     height, _, width = value.lower().partition("x")
@@ -114,7 +130,33 @@ _INPUT_OPTIONS = [
     click.option("--json", "as_json", is_flag=True, help="One line of JSON a picture on standard output."),
     click.option("--quiet", is_flag=True, help="Print nothing but errors."),
 ]
+_POINT, _BOX = _Pixels("X", "Y"), _Pixels("LEFT", "TOP", "RIGHT", "BOTTOM")
 _SUBJECT_OPTIONS = [
+    click.option(
+        "--hint",
+        type=_POINT,
+        metavar=_POINT.name,
+        multiple=True,
+        help="Cut out what lies at this pixel, counted from 0,0 at the top left; may be given several times.",
+    ),
+    click.option(
+        "--hint-not", type=_POINT, metavar=_POINT.name, multiple=True, help="Leave out what lies at this pixel."
+    ),
+    click.option(
+        "--hint-box",
+        type=_BOX,
+        metavar=_BOX.name,
+        multiple=True,
+        help="Cut out what lies in this box; RIGHT and BOTTOM are one past its last pixel.",
+    ),
+    click.option(
+        "--hint-box-not", type=_BOX, metavar=_BOX.name, multiple=True, help="Leave out what lies in this box."
+    ),
+    click.option(
+        "--detail",
+        is_flag=True,
+        help="Look at the object again, closer, for thin parts and fine edges; takes up to 15 times as long.",
+    ),
     click.option(
         "--keep",
         type=_Keep(),
@@ -216,14 +258,26 @@ def picture_options(command: Command) -> Command:
 class SubjectOptions:
     """What the flags about which object is meant say."""
 
+    hint: tuple[tuple[int, int], ...]
+    hint_not: tuple[tuple[int, int], ...]
+    hint_box: tuple[tuple[int, int, int, int], ...]
+    hint_box_not: tuple[tuple[int, int, int, int], ...]
+    detail: bool
     keep: Any
     min_area: float
     fill_holes: bool
 
     @property
     def wishes(self) -> dict[str, Any]:
-        """What `remove` and `find_subject` take."""
-        return {"keep": self.keep, "min_area": self.min_area, "fill_holes": self.fill_holes}
+        """What `remove` and `find_subject` take. Raises BadInput for an empty box."""
+        from u2net.types import Hint
+
+        hints = [Hint(point=point) for point in self.hint]
+        hints += [Hint(point=point, positive=False) for point in self.hint_not]
+        hints += [Hint(box=box) for box in self.hint_box]
+        hints += [Hint(box=box, positive=False) for box in self.hint_box_not]
+        chosen = {"keep": self.keep, "min_area": self.min_area, "fill_holes": self.fill_holes}
+        return {"hints": hints, "detail": self.detail, **chosen}
 
 
 def subject_options(command: Command) -> Command:

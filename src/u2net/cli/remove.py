@@ -70,11 +70,11 @@ def command(
         if not given.quiet:
             click.echo("u2net: JPEG has no transparency; the object is laid over white (--background)", err=True)
     behind = None if background is None else parse_background(background, **given.limits)
-    written = encoding.choices
+    written, wishes = encoding.choices, subject.wishes
     opened = session.open(quiet=given.quiet)
 
     def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
-        cutout = remove(picture, opened, **subject.wishes)
+        cutout = remove(picture, opened, **wishes)
         report = {
             "box": cutout.box,
             "coverage": round(cutout.coverage, 4),

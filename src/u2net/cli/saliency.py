@@ -54,11 +54,11 @@ def command(
     chosen = encoding.format_for(output)
     suffix = ".npy" if npy else SUFFIX_OF_FORMAT[chosen]
     jobs = plan(given.inputs, given.output, tag="saliency", suffix=suffix)
-    written = encoding.choices
+    written, wishes = encoding.choices, subject.wishes
     opened = session.open(quiet=given.quiet)
 
     def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
-        prediction = find_subject(opened, picture, **subject.wishes)
+        prediction = find_subject(opened, picture, **wishes)
         grey = prediction.published_map()
         report = {
             "box": bounding_box(grey > 127),

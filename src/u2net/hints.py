@@ -1,0 +1,308 @@
+"""The subject that a user points at: among what was found, or looked for where nothing was."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from u2net.canvas import box_of, cell_at, cells_of, grid_for, on_grid
+from u2net.errors import BadInput
+from u2net.predict import Prediction, predict_box
+from u2net.region import PART_ABOVE, TIED_ABOVE, bounding_box, label_parts, only_parts
+from u2net.second_look import View, merge
+from u2net.session import Session
+from u2net.split import split
+from u2net.tensor import EMPTY_BELOW
+from u2net.types import Box, Hint, Picture, Saliency, Size
+
+log = logging.getLogger("u2net")
+
+MARGIN = 0.25
+"""The network sees a chosen part with so much around it on every side, in sides of the part."""
+
+BOX_MARGIN = 0.1
+"""And what lies in a box with so much, in sides of the box."""
+
+WINDOWS = (0.2, 0.35, 0.6)
+"""Where nothing was found at a point, windows of these sides are looked at, in longer sides of the picture."""
+
+_MOSTLY = 0.8
+"""A part lies in a box if so much of it does."""
+
+_SLACK = 0.02
+"""A point that misses a part by less than this, in sides of the map, means it."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Look(View):
+    """A view that holds only the subject, and how sure the network is of it."""
+
+    confidence: float
+
+
+def check_hints(hints: Sequence[Hint], size: Size) -> None:
+    """Raise BadInput for hints outside a picture of `size`, and for those that contradict each other."""
+    height, width = size
+    for hint in hints:
+        left, top, right, bottom = _box(hint)
+        if left >= width or top >= height or right <= 0 or bottom <= 0:
+            raise BadInput(f"the {hint} lies outside the picture, which is {width} x {height} pixels (x,y from 0,0)")
+    for wanted in (hint for hint in hints if hint.positive):
+        for unwanted in (hint for hint in hints if not hint.positive):
+            inner, outer = _box(wanted), _box(unwanted)
+            if inner[0] >= outer[0] and inner[1] >= outer[1] and inner[2] <= outer[2] and inner[3] <= outer[3]:
+                raise BadInput(f"the {wanted} and the {unwanted} contradict each other; leave one of them out")
+
+
+def choose(session: Session, picture: Picture, prediction: Prediction, hints: Sequence[Hint]) -> Prediction:
+    """Keep what positive hints point at, and take away what negative ones do.
+
+    hints: at least one. Returns a settled prediction; its map may be finer than the network's. Where the hints leave
+    nothing its map is 0.
+
+    A point means the part of the map that it lies on; the network then sees that part closer. Where there is none,
+    windows around the point are looked at, and the one whose map is surest of the point is taken. A box means the parts
+    that lie in it; where there is none, what the network sees in the box, cut off at the box.
+    A negative point takes away the part that it lies on; a part that a positive hint means too is split between them,
+    by the closer look if that shows them apart, else where the map is weak or the colours change. A negative box takes
+    away the parts that lie in it, and of others what does.
+    Raises BadInput as `check_hints`.
+    """
+    check_hints(hints, picture.size)
+    wanted, unwanted = ([hint for hint in hints if hint.positive is sign] for sign in (True, False))
+    settled = prediction.settled()
+    if wanted:
+        looks = _looks(session, picture, settled, wanted, unwanted)
+        settled = _gathered(settled, looks)
+    return settled.with_map(_without(settled.map, picture, wanted, unwanted)) if unwanted else settled
+
+
+def _looks(
+    session: Session, picture: Picture, settled: Prediction, wanted: Sequence[Hint], unwanted: Sequence[Hint]
+) -> list[_Look]:
+    """One for each part and each place that positive hints mean; says which hints met nothing, unless all did."""
+    labels = label_parts(settled.map) if settled.found else np.zeros(settled.map.shape, np.int32)
+    points: dict[int, list[Hint]] = {}
+    looks, missed = [], []
+    for hint in wanted:
+        parts = _parts_in(hint, labels, picture.size)
+        look = None
+        if not parts:
+            look = _look_around(session, picture, hint) if hint.point else _look_into(session, picture, hint)
+            parts = [] if look else _near(hint, labels, picture.size)
+        for part in parts:
+            points.setdefault(part, []).append(hint)
+        looks += [look] if look else []
+        missed += [] if look or parts else [hint]
+    looks += [_closer(session, picture, settled, labels, part, met, unwanted) for part, met in points.items()]
+    if looks:
+        for hint in missed:
+            log.warning("nothing found at the %s", hint)
+    return looks
+
+
+def _parts_in(hint: Hint, labels: NDArray[np.int32], size: Size) -> list[int]:
+    """The parts that a hint means."""
+    if hint.point:
+        part = int(labels[cell_at(hint.point, _whole(size), _shape(labels))])
+        return [part] if part else []
+    inside = np.bincount(
+        labels[cells_of(_clipped(hint, size), size, _shape(labels))].ravel(), minlength=labels.max() + 1
+    )
+    areas = np.bincount(labels.ravel())
+    return [part for part in range(1, len(areas)) if inside[part] >= _MOSTLY * areas[part]]
+
+
+def _near(hint: Hint, labels: NDArray[np.int32], size: Size) -> list[int]:
+    """The part that a point misses by a little."""
+    if hint.point is None or not labels.any():
+        return []
+    row, column = cell_at(hint.point, _whole(size), _shape(labels))
+    rows, columns = np.nonzero(labels)
+    distances = np.hypot(rows - row, columns - column)
+    nearest = int(distances.argmin())
+    return [int(labels[rows[nearest], columns[nearest]])] if distances[nearest] <= _SLACK * max(labels.shape) else []
+
+
+def _closer(
+    session: Session,
+    picture: Picture,
+    settled: Prediction,
+    labels: NDArray[np.int32],
+    part: int,
+    met: Sequence[Hint],
+    unwanted: Sequence[Hint],
+) -> _Look:
+    """A part of the map, refined by a closer look; or what of it the closer look shows apart from negative points."""
+    alone = only_parts(settled.map, labels, [part])
+    inner = bounding_box(labels == part)
+    assert inner
+    box = box_of(inner, picture.size, _shape(labels), margin=MARGIN)
+    fine = predict_box(session, picture, box)
+    apart = [hint for hint in unwanted if hint.point and _parts_in(hint, labels, picture.size) == [part]]
+    if apart and fine.found:
+        fine_labels = label_parts(fine.map)
+        mine, others = (
+            {int(fine_labels[cell_at(hint.point, box, _shape(fine.map))]) for hint in hints if hint.point}
+            for hints in (met, apart)
+        )
+        if mine and 0 not in mine and not mine & others:
+            return _Look(box, only_parts(fine.map, fine_labels, mine), fine.confidence)
+    merged = merge(alone, [[View(box, fine.map)]], picture.size)
+    return _Look(_whole(picture.size), merged, float(alone.max()) * settled.ceiling)
+
+
+def _look_around(session: Session, picture: Picture, hint: Hint) -> _Look | None:
+    """What lies at a point, seen in windows around it; None where no window has anything there."""
+    assert hint.point
+    best, best_score = None, EMPTY_BELOW
+    for share in WINDOWS:
+        box = _window(hint.point, round(share * max(picture.size)), picture.size)
+        look = _at_point(session, picture, box, hint.point)
+        if look and look.confidence - _cut_off(look, picture.size) >= best_score:
+            best, best_score = look, look.confidence - _cut_off(look, picture.size)
+    if best is None:
+        return None
+    inner = bounding_box(best.values > PART_ABOVE)
+    assert inner
+    left, top, right, bottom = box_of(inner, _size(best.box), _shape(best.values))
+    own = (left + best.box[0], top + best.box[1], right + best.box[0], bottom + best.box[1])
+    again = _at_point(session, picture, box_of(own, picture.size, picture.size, margin=MARGIN), hint.point)
+    return again if again and _overlap(best, again, picture.size) >= 0.5 else best
+
+
+def _at_point(session: Session, picture: Picture, box: Box, point: tuple[int, int]) -> _Look | None:
+    """What the network sees in a box, of that only the part at a point, and how sure it is of the point."""
+    seen = predict_box(session, picture, box)
+    labels = label_parts(seen.map)
+    cell = cell_at(point, box, _shape(labels))
+    sure = float(seen.map[cell]) * seen.ceiling
+    if sure < EMPTY_BELOW or not labels[cell]:
+        return None
+    return _Look(box, only_parts(seen.map, labels, [int(labels[cell])]), sure)
+
+
+def _look_into(session: Session, picture: Picture, hint: Hint) -> _Look | None:
+    """What lies in a box, cut off at the box."""
+    inner = _clipped(hint, picture.size)
+    box = box_of(inner, picture.size, picture.size, margin=BOX_MARGIN)
+    seen = predict_box(session, picture, box)
+    own = (inner[0] - box[0], inner[1] - box[1], inner[2] - box[0], inner[3] - box[1])
+    cells = cells_of(own, _size(box), _shape(seen.map))
+    values = np.zeros_like(seen.map)
+    values[cells] = seen.map[cells]
+    sure = float(values.max()) * seen.ceiling
+    return _Look(box, values, sure) if sure >= EMPTY_BELOW else None
+
+
+def _gathered(settled: Prediction, looks: Sequence[_Look]) -> Prediction:
+    """All that was found in one map; a map of 0 where nothing was."""
+    if not looks:
+        return settled.with_map(np.zeros_like(settled.map))
+    grid = grid_for(settled.size, [(look.box, _shape(look.values)) for look in looks])
+    together = np.zeros(grid, np.float32)
+    for look in looks:
+        cells = cells_of(look.box, settled.size, grid)
+        together[cells] = np.maximum(together[cells], on_grid(look.values, look.box, settled.size, grid))
+    sure = max(look.confidence for look in looks) / max(float(together.max()), EMPTY_BELOW)
+    return replace(settled, map=together, ceiling=sure)
+
+
+def _without(values: Saliency, picture: Picture, wanted: Sequence[Hint], unwanted: Sequence[Hint]) -> Saliency:
+    """A map without what negative hints point at."""
+    labels = label_parts(values)
+    met: dict[int, list[Hint]] = {}
+    for hint in unwanted:
+        for part in _parts_in(hint, labels, picture.size):
+            met.setdefault(part, []).append(hint)
+    shared: set[int] = set()
+    for hint in wanted:
+        meant = set(_parts_in(hint, labels, picture.size))
+        if hint.point or meant <= set(met):  # of several parts in a wanted box those without an unwanted hint stay
+            shared |= meant & set(met)
+    dropped = set(met) - shared
+    for part in shared:
+        points = [hint for hint in met[part] if hint.point]
+        if not points:
+            continue
+        mine = [hint for hint in wanted if hint.point and _parts_in(hint, labels, picture.size) == [part]]
+        cells = [
+            [cell_at(hint.point, _whole(picture.size), _shape(values)) for hint in hints if hint.point]
+            for hints in (mine, points)
+        ]
+        values = split(values, labels == part, picture, *cells)
+    if dropped:
+        values = only_parts(values, labels, set(range(1, int(labels.max()) + 1)) - dropped)
+    values = values.copy()
+    for hint in unwanted:
+        if hint.point:
+            values[_blob_at(hint.point, values, picture.size)] = 0
+        if hint.box:
+            values[cells_of(_clipped(hint, picture.size), picture.size, _shape(values))] = 0
+    return values
+
+
+def _blob_at(point: tuple[int, int], values: Saliency, size: Size) -> NDArray[np.bool_]:
+    """The soft region at a point, if there is one that holds no part."""
+    blobs: NDArray[np.int32] = cv2.connectedComponents((values > TIED_ABOVE).view(np.uint8), connectivity=8)[1]
+    blob = blobs[cell_at(point, _whole(size), _shape(values))]
+    here = blobs == blob
+    return here if blob and not (values[here] > PART_ABOVE).any() else np.zeros_like(here)
+
+
+def _window(point: tuple[int, int], side: int, size: Size) -> Box:
+    """A square around a point, moved into the picture where it leaves it."""
+    height, width = min(side, size[0]), min(side, size[1])
+    left = min(max(point[0] - width // 2, 0), size[1] - width)
+    top = min(max(point[1] - height // 2, 0), size[0] - height)
+    return left, top, left + width, top + height
+
+
+def _cut_off(look: _Look, size: Size) -> float:
+    """How much of a window's edge the part lies on, 0 to 1, the picture's own edge not counted."""
+    left, top, right, bottom = look.box
+    edges = [(left > 0, look.values[:, 0]), (top > 0, look.values[0])]
+    edges += [(right < size[1], look.values[:, -1]), (bottom < size[0], look.values[-1])]
+    cut = [values > PART_ABOVE for inside, values in edges if inside]
+    return float(np.concatenate(cut).mean()) if cut else 0.0
+
+
+def _overlap(one: _Look, other: _Look, size: Size) -> float:
+    """Intersection over union of two looks at one thing."""
+    grid = grid_for(size, [(look.box, _shape(look.values)) for look in (one, other)])
+    masks = []
+    for look in (one, other):
+        mask = np.zeros(grid, bool)
+        mask[cells_of(look.box, size, grid)] = on_grid(look.values, look.box, size, grid) > PART_ABOVE
+        masks.append(mask)
+    return float((masks[0] & masks[1]).sum() / max(1, (masks[0] | masks[1]).sum()))
+
+
+def _box(hint: Hint) -> Box:
+    if hint.box:
+        return hint.box
+    assert hint.point
+    x, y = hint.point
+    return x, y, x + 1, y + 1
+
+
+def _clipped(hint: Hint, size: Size) -> Box:
+    left, top, right, bottom = _box(hint)
+    return max(0, left), max(0, top), min(size[1], right), min(size[0], bottom)
+
+
+def _whole(size: Size) -> Box:
+    return 0, 0, size[1], size[0]
+
+
+def _size(box: Box) -> Size:
+    return box[3] - box[1], box[2] - box[0]
+
+
+def _shape(values: NDArray[np.generic]) -> Size:
+    return values.shape[0], values.shape[1]
