@@ -24,6 +24,9 @@ TILINGS = (1, 2, 3)
 OVERLAP = 0.35
 """Tiles share so much of their side with the next one."""
 
+_SMALLEST_TILE = 0.5
+"""Tiles have at least so much of the network's own side in pixels of the picture: smaller ones show nothing new."""
+
 _FEATHER = 0.18
 """A tile's say grows from its edge to so much of its side."""
 
@@ -65,14 +68,11 @@ def look_again(session: Session, picture: Picture, prediction: Prediction) -> Pr
     grid = _shape(settled.map)
     near = _near_undecided(settled.map)
     box = box_of(inner, picture.size, grid, margin=MARGIN)
-    levels = [
-        [
-            View(tile, predict_box(session, picture, tile).map)
-            for tile in tiles_of(box, count)
-            if near[cells_of(tile, picture.size, grid)].any()
-        ]
-        for count in TILINGS
-    ]
+    levels = []
+    for count in TILINGS:
+        boxes = [tile for tile in tiles_of(box, count) if near[cells_of(tile, picture.size, grid)].any()]
+        if count == 1 or _longest_side(boxes) >= max(session.spec.size) * _SMALLEST_TILE:
+            levels.append([View(tile, predict_box(session, picture, tile).map) for tile in boxes])
     return settled.with_map(merge(settled.map, levels, picture.size))
 
 
@@ -166,6 +166,10 @@ def _spans(start: int, stop: int, count: int) -> list[tuple[int, int]]:
     length = int(np.ceil((stop - start) / (count - (count - 1) * OVERLAP)))
     firsts = [start + round(index * (stop - start - length) / max(1, count - 1)) for index in range(count)]
     return [(first, first + length) for first in firsts]
+
+
+def _longest_side(boxes: Sequence[Box]) -> int:
+    return max((max(right - left, bottom - top) for left, top, right, bottom in boxes), default=0)
 
 
 def _moved(cells: slice, by: int) -> slice:
