@@ -71,7 +71,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--models", nargs="+", default=["u2netp", "u2net"])
-    parser.add_argument("--limit", type=int, default=None, help="so many pictures of each set")
+    parser.add_argument("--limit", type=int, help="so many pictures of each set")
+    parser.add_argument("--masks", type=int, help="so many pictures of ecssd-100")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to this file too")
     given = parser.parse_args()
     packages = ("u2net", "openvino", "numpy", "opencv-python-headless", "pysodmetrics")
@@ -90,7 +91,7 @@ def main() -> None:
         report["models"][model] = found = {
             "alphamatting": measure_alpha(session, list(matting_pictures(mattes))[: given.limit]),
             "alphamatting, three times the side": measure_alpha(session, list(enlarged(mattes))[: given.limit]),
-            "ecssd-100": measure_masks(session, given.data / "ecssd-100", given.limit),
+            "ecssd-100": measure_masks(session, given.data / "ecssd-100", given.masks or given.limit),
         }
         for name, measures in found.items():
             print(f"{model}, {name}", flush=True)
@@ -117,7 +118,7 @@ def load(folder: Path, path: Path) -> tuple[Picture, Any, Any]:
 
 
 def enlarged(folder: Path) -> Iterator[tuple[str, Callable[[], tuple[Picture, Any, Any]]]]:
-    """The same objects at the bottom of pictures of LARGER times the side, over a gradient of their backgrounds' colours.
+    """The same objects at the bottom of pictures of LARGER times the side, over a gradient of their backgrounds.
 
     The band is what lies within BAND_PX of pixels that are neither object nor background.
     """
@@ -147,7 +148,7 @@ def enlarge(picture: Picture, alpha: Any) -> tuple[Picture, Any, Any]:
 
 
 def measure_alpha(session: Session, pictures: Alphas) -> dict[str, Any]:
-    """Errors of the raw map and of each way, a row a picture; means of those whose raw map is right, and of the rest."""
+    """Errors of the raw map and of each way, a row a picture; means of those whose raw map is right, and the rest."""
     rows: dict[str, dict[str, dict[str, float]]] = {}
     times = []
     for name, loads in pictures:
