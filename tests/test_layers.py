@@ -32,6 +32,7 @@ LAYERS = [
     {
         "predict",
         "second_look",
+        "looks",
         "hints",
         "subject",
         "remove",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 from small_onnx import small_network
 
 import u2net
-from u2net.cli import cli
+from u2net.cli import cli, main
 from u2net.encode import encode
 from u2net.errors import BadInput
 from u2net.predict import Prediction, predict
@@ -128,6 +129,58 @@ def test_each_flag_has_its_effect(folder: Path) -> None:
     assert coverage("ring.png", "--fill-holes") > coverage("ring.png") + 0.09
 
 
+def test_hints_and_detail_reach_the_network(folder: Path) -> None:
+    def box(*arguments: str) -> list[int]:
+        left, top, right, bottom = json.loads(u2net_command("remove", *arguments, "-o", "out/", "--json").stdout)["box"]
+        return [left, top, right, bottom]
+
+    large, small = [6, 8, 34, 36], [40, 38, 56, 54]
+    for flags, wanted in (
+        (["--hint", "20,22"], large),
+        (["--hint", " 48, 46"], small),
+        (["--hint-not", "20,22"], small),
+        (["--hint-box", "36,34,64,64"], small),
+        (["--hint-box-not", "36,34,64,64"], large),
+        (["--hint-box", "0,0,64,64", "--hint-not", "48,46", "--detail"], large),
+    ):
+        np.testing.assert_allclose(box("two.png", *flags), wanted, atol=1)
+
+
+def test_hint_where_nothing_is_warns_or_exits_3(folder: Path) -> None:
+    Path("black.png").write_bytes(encode(np.zeros((64, 64, 3), np.uint8)))
+    result = u2net_command("remove", "black.png", "--hint", "32,32")
+    assert (result.exit_code, "black.png: no object found" in result.stderr) == (0, True)
+    arguments = ["remove", "black.png", "--hint", "32,32", "--fail-if-empty", "-o", "x.png", "-m", "light.onnx"]
+    assert CliRunner().invoke(cli, arguments, standalone_mode=False).return_value == 3
+    assert not Path("x.png").exists()
+
+
+def test_hint_outside_one_of_several_pictures_is_that_pictures_failure(folder: Path) -> None:
+    Path("small.png").write_bytes(encode(np.full((20, 20, 3), 9, np.uint8)))
+    arguments = ["remove", "small.png", "two.png", "--hint", "48,46", "-m", "light.onnx"]
+    result = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert result.return_value == 1
+    assert "small.png: the hint 48,46 lies outside the picture, which is 20 x 20 pixels" in result.stderr
+    assert Path("two.cutout.png").exists()
+    assert not Path("small.cutout.png").exists()
+
+
+def test_shell_completes_the_values_of_keep(folder: Path) -> None:
+    def offered(*words: str) -> str:
+        environment = {
+            "_U2NET_COMPLETE": "bash_complete",
+            "COMP_CWORD": str(len(words)),
+            "COMP_WORDS": " ".join(("u2net", *words)),
+        }
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            return CliRunner().invoke(cli, prog_name="u2net", complete_var="_U2NET_COMPLETE").output
+
+    assert offered("remove", "--keep", "") == "plain,all\nplain,largest\n"
+    assert offered("saliency", "--keep", "la") == "plain,largest\n"
+
+
 def test_saliency_takes_the_same_flags(folder: Path) -> None:
     assert u2net_command("saliency", "ring.png", "--fill-holes", "-o", "filled.png").exit_code == 0
     assert u2net_command("saliency", "ring.png", "-o", "open.png").exit_code == 0
@@ -153,11 +206,29 @@ def test_nothing_left_warns_or_exits_3(folder: Path) -> None:
         (["--min-area", "5%"], "'5%' is not a valid float"),
         (["--min-area", "101"], "101"),
         (["--min-area", "-1"], "-1"),
+        (["--min-area", "nan"], "min_area is a share of the picture in percent"),
+        (["--hint", "5"], "'5' is not X,Y: 2 whole numbers with commas, in pixels"),
+        (["--hint", "5,5.5"], "'5,5.5' is not X,Y"),
+        (["--hint-not", "5;5"], "'5;5' is not X,Y"),
+        (["--hint-box", "1,2,3"], "'1,2,3' is not LEFT,TOP,RIGHT,BOTTOM: 4 whole numbers"),
+        (["--hint-box-not", "a,b,c,d"], "'a,b,c,d' is not LEFT,TOP,RIGHT,BOTTOM"),
+        (["--hint-box", "9,9,3,3"], "the hint-box 9,9,3,3 is empty; its numbers are left, top, right, bottom"),
+        (["--hint", "64,0"], "the hint 64,0 lies outside the picture, which is 64 x 64 pixels"),
+        (["--hint", "-1,0"], "the hint -1,0 lies outside the picture"),
+        (["--hint", "5,5", "--hint-not", "5,5"], "contradict each other"),
     ],
 )
-def test_each_mistake_has_its_sentence_and_writes_nothing(folder: Path, flags: list[str], message: str) -> None:
+def test_each_mistake_has_its_sentence_and_writes_nothing(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    flags: list[str],
+    message: str,
+) -> None:
     before = sorted(folder.iterdir())
-    result = u2net_command("remove", "two.png", *flags)
-    assert result.exit_code == 2
-    assert message in result.stderr
+    monkeypatch.setattr(sys, "argv", ["u2net", "remove", "two.png", "-m", "light.onnx", *flags])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
     assert sorted(folder.iterdir()) == before

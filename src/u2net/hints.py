@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from u2net.canvas import box_of, cell_at, cells_of, grid_for, on_grid
 from u2net.errors import BadInput
+from u2net.looks import Look, fills, look_around, look_into
 from u2net.predict import Prediction, predict_box
 from u2net.region import PART_ABOVE, TIED_ABOVE, bounding_box, label_parts, only_parts
 from u2net.second_look import View, merge
@@ -25,34 +26,14 @@ log = logging.getLogger("u2net")
 MARGIN = 0.25
 """The network sees a chosen part with so much around it on every side, in sides of the part."""
 
-BOX_MARGIN = 0.1
-"""And what lies in a box with so much, in sides of the box."""
-
-WINDOWS = (0.2, 0.35, 0.6)
-"""Where nothing was found at a point, windows of these sides are looked at, in longer sides of the picture."""
-
-_GROWTHS = 3
-"""How often a window grows, so that a point costs at most 12 runs of the network."""
-
-_CUT_OFF_COSTS = 3.0
-"""What lies on a sixth of a window's edge is not believed: where the network sees little else it takes the sky for an
-object."""
-
-_ABOUT = 0.1
-"""Looks whose scores differ by less are equal."""
-
 _MOSTLY = 0.8
 """A part lies in a box if so much of it does."""
 
+_FILLED = 0.6
+"""Parts fill a box if their own box and it share so much (intersection over union); else the box is looked into."""
+
 _SLACK = 0.02
 """A point that misses a part by less than this, in sides of the map, means it."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Look(View):
-    """A view that holds only the subject, and how sure the network is of it."""
-
-    confidence: float
 
 
 def check_hints(hints: Sequence[Hint], size: Size) -> None:
@@ -94,7 +75,7 @@ def choose(session: Session, picture: Picture, prediction: Prediction, hints: Se
 
 def _looks(
     session: Session, picture: Picture, settled: Prediction, wanted: Sequence[Hint], unwanted: Sequence[Hint]
-) -> list[_Look]:
+) -> list[Look]:
     """One for each part and each place that positive hints mean; says which hints met nothing, unless all did."""
     labels = label_parts(settled.map) if settled.found else np.zeros(settled.map.shape, np.int32)
     points: dict[int, list[Hint]] = {}
@@ -102,9 +83,15 @@ def _looks(
     for hint in wanted:
         parts = _parts_in(hint, labels, picture.size)
         look = None
-        if not parts:
-            look = _look_around(session, picture, hint) if hint.point else _look_into(session, picture, hint)
+        if hint.point and not parts:
+            look = look_around(session, picture, hint.point)
             parts = [] if look else _near(hint, labels, picture.size)
+        if hint.box:
+            box = _clipped(hint, picture.size)
+            fit = fills(View(_whole(picture.size), np.isin(labels, parts).astype(np.float32)), box) if parts else 0.0
+            look = look_into(session, picture, box) if fit < _FILLED else None
+            look = look if look and fills(look, box) > fit else None
+            parts = [] if look else parts
         for part in parts:
             points.setdefault(part, []).append(hint)
         looks += [look] if look else []
@@ -147,7 +134,7 @@ def _closer(
     part: int,
     met: Sequence[Hint],
     unwanted: Sequence[Hint],
-) -> _Look:
+) -> Look:
     """A part of the map, refined by a closer look; or what of it the closer look shows apart from negative points."""
     alone = only_parts(settled.map, labels, [part])
     inner = bounding_box(labels == part)
@@ -162,60 +149,12 @@ def _closer(
             for hints in (met, apart)
         )
         if mine and 0 not in mine and not mine & others:
-            return _Look(box, only_parts(fine.map, fine_labels, mine), fine.confidence)
+            return Look(box, only_parts(fine.map, fine_labels, mine), fine.confidence)
     merged = merge(alone, [[View(box, fine.map)]], picture.size)
-    return _Look(_whole(picture.size), merged, float(alone.max()) * settled.ceiling)
+    return Look(_whole(picture.size), merged, float(alone.max()) * settled.ceiling)
 
 
-def _look_around(session: Session, picture: Picture, hint: Hint) -> _Look | None:
-    """What lies at a point, seen in windows around it; None where no window has anything there.
-
-    A window grows where it cuts off what it sees. The surest look counts, and of about equal ones that of the largest
-    window.
-    """
-    assert hint.point
-    best, best_score = None, EMPTY_BELOW
-    for share in WINDOWS:
-        box = _window(hint.point, round(share * max(picture.size)), picture.size)
-        for _ in range(_GROWTHS + 1):
-            look = _at_point(session, picture, box, hint.point)
-            if look is None:
-                break
-            cut = _cut_off(look, picture.size)
-            score = look.confidence - _CUT_OFF_COSTS * float(np.mean(cut))
-            if score >= max(EMPTY_BELOW, best_score - _ABOUT):
-                best, best_score = look, max(score, best_score)
-            if max(cut) == 0:
-                break
-            box = _grown(box, cut, picture.size)
-    return best
-
-
-def _at_point(session: Session, picture: Picture, box: Box, point: tuple[int, int]) -> _Look | None:
-    """What the network sees in a box, of that only the part at a point, and how sure it is of the point."""
-    seen = predict_box(session, picture, box)
-    labels = label_parts(seen.map)
-    cell = cell_at(point, box, _shape(labels))
-    sure = float(seen.map[cell]) * seen.ceiling
-    if sure < EMPTY_BELOW or not labels[cell]:
-        return None
-    return _Look(box, only_parts(seen.map, labels, [int(labels[cell])]), sure)
-
-
-def _look_into(session: Session, picture: Picture, hint: Hint) -> _Look | None:
-    """What lies in a box, cut off at the box."""
-    inner = _clipped(hint, picture.size)
-    box = box_of(inner, picture.size, picture.size, margin=BOX_MARGIN)
-    seen = predict_box(session, picture, box)
-    own = (inner[0] - box[0], inner[1] - box[1], inner[2] - box[0], inner[3] - box[1])
-    cells = cells_of(own, _size(box), _shape(seen.map))
-    values = np.zeros_like(seen.map)
-    values[cells] = seen.map[cells]
-    sure = float(values.max()) * seen.ceiling
-    return _Look(box, values, sure) if sure >= EMPTY_BELOW else None
-
-
-def _gathered(settled: Prediction, looks: Sequence[_Look]) -> Prediction:
+def _gathered(settled: Prediction, looks: Sequence[Look]) -> Prediction:
     """All that was found in one map; a map of 0 where nothing was."""
     if not looks:
         return settled.with_map(np.zeros_like(settled.map))
@@ -268,34 +207,6 @@ def _blob_at(point: tuple[int, int], values: Saliency, size: Size) -> NDArray[np
     blob = blobs[cell_at(point, _whole(size), _shape(values))]
     here = blobs == blob
     return here if blob and not (values[here] > PART_ABOVE).any() else np.zeros_like(here)
-
-
-def _window(point: tuple[int, int], side: int, size: Size) -> Box:
-    """A square around a point, moved into the picture where it leaves it."""
-    height, width = min(side, size[0]), min(side, size[1])
-    left = min(max(point[0] - width // 2, 0), size[1] - width)
-    top = min(max(point[1] - height // 2, 0), size[0] - height)
-    return left, top, left + width, top + height
-
-
-def _cut_off(look: _Look, size: Size) -> list[float]:
-    """How much of a window's sides the part lies on: left, top, right, bottom, each 0 to 1; 0 at the picture's own."""
-    left, top, right, bottom = look.box
-    sides = [(left > 0, look.values[:, 0]), (top > 0, look.values[0])]
-    sides += [(right < size[1], look.values[:, -1]), (bottom < size[0], look.values[-1])]
-    return [float((values > PART_ABOVE).mean()) if inside else 0.0 for inside, values in sides]
-
-
-def _grown(box: Box, cut: Sequence[float], size: Size) -> Box:
-    """A box with its sides where something is cut off moved out by half of its extent, inside the picture."""
-    left, top, right, bottom = box
-    more_x, more_y = (right - left) // 2 + 1, (bottom - top) // 2 + 1
-    return (
-        max(0, left - more_x * (cut[0] > 0)),
-        max(0, top - more_y * (cut[1] > 0)),
-        min(size[1], right + more_x * (cut[2] > 0)),
-        min(size[0], bottom + more_y * (cut[3] > 0)),
-    )
 
 
 def _box(hint: Hint) -> Box:
