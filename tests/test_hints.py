@@ -78,6 +78,13 @@ def test_subject_that_the_whole_picture_missed_is_found_in_a_box() -> None:
     assert difference(cut(DIM, Hint(box=(140, 90, 180, 130))), small) < 0.002
 
 
+def test_point_on_soft_saliency_means_the_part_that_it_hangs_on() -> None:
+    with_tail = LEFT.copy()
+    with_tail[75:85, 70:120] = np.maximum(with_tail[75:85, 70:120], 0.3)
+    cutout = cut(painted(np.maximum(with_tail, RIGHT)), Hint(point=(100, 80)))
+    assert difference(cutout, with_tail) < 0.01
+
+
 def test_nothing_outside_a_box_is_kept_where_it_had_to_be_looked_for() -> None:
     half = cut(DIM, Hint(box=(140, 90, 160, 130))).alpha
     assert half[110, 150] > 0.95

@@ -85,7 +85,7 @@ def _looks(
         look = None
         if hint.point and not parts:
             look = look_around(session, picture, hint.point)
-            parts = [] if look else _near(hint, labels, picture.size)
+            parts = [] if look else _near(hint.point, settled.map, labels, picture.size)
         if hint.box:
             box = _clipped(hint, picture.size)
             fit = fills(View(_whole(picture.size), np.isin(labels, parts).astype(np.float32)), box) if parts else 0.0
@@ -115,15 +115,24 @@ def _parts_in(hint: Hint, labels: NDArray[np.int32], size: Size) -> list[int]:
     return [part for part in range(1, len(areas)) if inside[part] >= _MOSTLY * areas[part]]
 
 
-def _near(hint: Hint, labels: NDArray[np.int32], size: Size) -> list[int]:
-    """The part that a point misses by a little."""
-    if hint.point is None or not labels.any():
+def _near(point: tuple[int, int], saliency: Saliency, labels: NDArray[np.int32], size: Size) -> list[int]:
+    """The nearest part, if it is tied to the point by soft saliency, or if the point misses it by a little."""
+    row, column = cell_at(point, _whole(size), _shape(labels))
+    ties = _ties(saliency)
+    tied = labels * (ties == ties[row, column]) if ties[row, column] else np.zeros_like(labels)
+    rows, columns = np.nonzero(tied if tied.any() else labels)
+    if not rows.size:
         return []
-    row, column = cell_at(hint.point, _whole(size), _shape(labels))
-    rows, columns = np.nonzero(labels)
     distances = np.hypot(rows - row, columns - column)
     nearest = int(distances.argmin())
-    return [int(labels[rows[nearest], columns[nearest]])] if distances[nearest] <= _SLACK * max(labels.shape) else []
+    part = int(labels[rows[nearest], columns[nearest]])
+    return [part] if tied.any() or distances[nearest] <= _SLACK * max(labels.shape) else []
+
+
+def _ties(saliency: Saliency) -> NDArray[np.int32]:
+    """Regions that hang together, however softly, numbered from 1."""
+    ties: NDArray[np.int32] = cv2.connectedComponents((saliency > TIED_ABOVE).view(np.uint8), connectivity=8)[1]
+    return ties
 
 
 def _closer(
@@ -203,7 +212,7 @@ def _without(values: Saliency, picture: Picture, wanted: Sequence[Hint], unwante
 
 def _blob_at(point: tuple[int, int], values: Saliency, size: Size) -> NDArray[np.bool_]:
     """The soft region at a point, if there is one that holds no part."""
-    blobs: NDArray[np.int32] = cv2.connectedComponents((values > TIED_ABOVE).view(np.uint8), connectivity=8)[1]
+    blobs = _ties(values)
     blob = blobs[cell_at(point, _whole(size), _shape(values))]
     here = blobs == blob
     return here if blob and not (values[here] > PART_ABOVE).any() else np.zeros_like(here)
