@@ -28,7 +28,7 @@ def of_its_brightest(red: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def cut(picture: Picture, *hints: Hint, **wishes: Any) -> u2net.Cutout:
-    return u2net.remove(picture, colour_session(believe=of_its_brightest)[0], hints=hints, **wishes)
+    return u2net.remove(picture, colour_session(believe=of_its_brightest)[0], hints=hints, edges="none", **wishes)
 
 
 def difference(cutout: u2net.Cutout, wanted: NDArray[np.float32]) -> float:
@@ -60,9 +60,9 @@ def test_hints_choose_among_what_was_found(hints: Sequence[Hint], wanted: NDArra
 
 def test_chosen_part_is_seen_closer() -> None:
     session, seen = colour_session(believe=of_its_brightest)
-    whole = u2net.remove(TWO, session, hints=[Hint(point=(50, 80), positive=False)])
+    whole = u2net.remove(TWO, session, edges="none", hints=[Hint(point=(50, 80), positive=False)])
     assert seen.runs == 1
-    closer = u2net.remove(TWO, session, hints=[Hint(point=(150, 60))])
+    closer = u2net.remove(TWO, session, edges="none", hints=[Hint(point=(150, 60))])
     assert seen.runs == 3
     assert difference(closer, RIGHT) < 0.6 * difference(whole, RIGHT)
 
@@ -138,7 +138,7 @@ def test_closer_look_separates_what_the_whole_picture_joined() -> None:
     pair[:, 199:202] = 0  # between two samples of the whole picture, which lie 6.25 pixels apart
     assert (u2net.saliency(painted(pair), session)[200, 150:250] > 0.5).all()
     hints = [Hint(point=(170, 200)), Hint(point=(230, 200), positive=False)]
-    alpha = u2net.remove(painted(pair), session, hints=hints).alpha
+    alpha = u2net.remove(painted(pair), session, edges="none", hints=hints).alpha
     assert (alpha[160:240, 145:194] == 1).all()
     assert not alpha[:, 204:].any()
 

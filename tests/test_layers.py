@@ -27,6 +27,7 @@ LAYERS = [
         "encode",
         "tensor",
     }
+    | {"enlarge", "foreground", "guided_filter", "closed_form", "matte", "trimap"}
     | {"composite", "region", "pairs", "truths", "likeness", "metrics", "card", "canvas", "split"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
     {

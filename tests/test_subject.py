@@ -34,30 +34,32 @@ def levels(alpha: Any) -> Any:
 
 def test_without_wishes_the_prediction_is_the_networks_own() -> None:
     session, seen = colour_session()
-    np.testing.assert_array_equal(levels(u2net.remove(TWO, session).alpha), levels(np.maximum(LARGE, SMALL)))
+    np.testing.assert_array_equal(
+        levels(u2net.remove(TWO, session, edges="none").alpha), levels(np.maximum(LARGE, SMALL))
+    )
     np.testing.assert_array_equal(u2net.saliency(TWO, session), predict(session, TWO).saliency())
     assert seen.runs == 3
 
 
 def test_kept_parts_and_filled_holes_show_in_cutout_and_map() -> None:
     session, _ = colour_session()
-    np.testing.assert_array_equal(levels(u2net.remove(TWO, session, keep="largest").alpha), levels(LARGE))
+    np.testing.assert_array_equal(levels(u2net.remove(TWO, session, edges="none", keep="largest").alpha), levels(LARGE))
     np.testing.assert_array_equal(levels(u2net.saliency(TWO, session, min_area=8)), levels(LARGE))
     solid = levels(disc(SIZE, (32, 32), 24))
-    np.testing.assert_array_equal(levels(u2net.remove(RING, session, fill_holes=True).alpha), solid)
+    np.testing.assert_array_equal(levels(u2net.remove(RING, session, edges="none", fill_holes=True).alpha), solid)
     np.testing.assert_array_equal(levels(u2net.saliency(RING, session, fill_holes=True)), solid)
 
 
 def test_holes_are_filled_before_parts_are_counted() -> None:
     session, _ = colour_session()
     dot_in_ring = painted(np.maximum(RING.pixels[..., 0] / 255, disc(SIZE, (32, 32), 5)))
-    cutout = u2net.remove(dot_in_ring, session, fill_holes=True, keep="largest", min_area=40)
+    cutout = u2net.remove(dot_in_ring, session, edges="none", fill_holes=True, keep="largest", min_area=40)
     np.testing.assert_array_equal(levels(cutout.alpha), levels(disc(SIZE, (32, 32), 24)))
 
 
 def test_nothing_left_is_no_object() -> None:
     session, _ = colour_session()
-    cutout = u2net.remove(TWO, session, min_area=50)
+    cutout = u2net.remove(TWO, session, edges="none", min_area=50)
     assert (cutout.found, cutout.box, cutout.confidence) == (False, None, 0)
     assert not cutout.pixels.any()
     assert not u2net.saliency(TWO, session, min_area=50).any()
@@ -75,7 +77,7 @@ def test_picture_without_an_object_stays_so() -> None:
 def test_wishes_that_cannot_be_are_refused_before_the_network_runs(wish: dict[str, Any]) -> None:
     session, seen = colour_session()
     with pytest.raises(BadInput):
-        u2net.remove(TWO, session, **wish)
+        u2net.remove(TWO, session, edges="none", **wish)
     assert seen.runs == 0
 
 
@@ -116,7 +118,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def u2net_command(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, [*arguments, "-m", "light.onnx"])
+    return CliRunner().invoke(
+        cli, [*arguments, "-m", "light.onnx", *(["--edges", "none"] if arguments[0] == "remove" else [])]
+    )
 
 
 def test_each_flag_has_its_effect(folder: Path) -> None:

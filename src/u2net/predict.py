@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from u2net.composite import lay_over_colour
 from u2net.errors import BadInput
 from u2net.session import Session
-from u2net.tensor import EMPTY_BELOW, from_pixels, saliency_rows, settle, to_published_map, to_saliency
+from u2net.tensor import EMPTY_BELOW, from_pixels, saliency_rows, stretched_map, to_published_map, to_saliency
 from u2net.types import Box, ModelSpec, Picture, Saliency, Size
 
 
@@ -44,7 +44,7 @@ class Prediction:
 
         Its map may be replaced (`with_map`) by another of any size that covers the picture.
         """
-        values = settle(self.map, self.size, spec=self.spec)
+        values = self.coarse()
         highest = float(values.max())
         spec = replace(self.spec, fit="squash", stretch=False)
         return Prediction(values, self.size, spec, self.confidence / highest if highest > 0 else 1.0)
@@ -65,6 +65,10 @@ class Prediction:
     @cached_property
     def _rows(self) -> Callable[[int, int], Saliency]:
         return saliency_rows(self.map, self.size, spec=self.spec)
+
+    def coarse(self) -> Saliency:
+        """(h, w) float32 in [0, 1]: all of `saliency()`, at the map's own size."""
+        return stretched_map(self.map, self.size, spec=self.spec)
 
     def published_map(self) -> NDArray[np.uint8]:
         """(H, W) uint8, made as the authors' published results; see `tensor.to_published_map`."""

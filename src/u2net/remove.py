@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from u2net.composite import Cutout
+    from u2net.matte import Edges
     from u2net.pixels import Source
     from u2net.region import Keep
     from u2net.session import Session
@@ -18,6 +19,8 @@ def remove(
     source: Source,
     session: Session | None = None,
     *,
+    edges: Edges = "auto",
+    foreground: bool = True,
     hints: Sequence[Hint] = (),
     detail: bool = False,
     keep: Keep = "all",
@@ -28,27 +31,37 @@ def remove(
 
     source: a path, bytes, a binary file, a Pillow image, an array (see `u2net.read`), or a Picture.
     session: from `open_session`; None: u2net, opened at the first call and kept.
+    edges: how they follow the picture, see `matte.EDGES`: auto, soft, sharp, hair (needs pymatting), none.
+    foreground: give half-transparent pixels the object's own colours instead of what the old background mixed in.
     hints: what a user points at, or does not want (see `Hint`). detail: look at the object again, closer, for thin
     parts and fine edges; up to 14 more runs of the network.
-    keep: which of several separate parts stay: `all`, `largest`, or how many of the largest. fill_holes: what the
-    object closes in belongs to it. min_area: parts that are smaller go, in percent of the picture.
+    keep: which of several separate parts stay: all, largest, or how many of the largest. fill_holes: what the object
+    closes in belongs to it. min_area: smaller parts go, in percent of the picture.
     Returns a Cutout of the picture's own size and depth. Where there is no object (`confidence` below 0.5) it is
     transparent everywhere.
-    Raises what `read` and `open_session` raise, and BadInput for arguments that cannot be used.
+    Raises what `read`, `open_session` and `matte.refine` raise, and BadInput for arguments that cannot be used.
     """
     # Imported here because `u2net/__init__.py` must load this module at once, and must stay light: the function has
     # its module's name, and whichever is set last on the package is what `u2net.remove` means.
     import numpy as np
 
     from u2net.composite import cutout
+    from u2net.matte import refine
     from u2net.pixels import read
     from u2net.session import default_session
     from u2net.subject import find_subject
 
     picture = read(source)
-    opened = session or default_session()
     prediction = find_subject(
-        opened, picture, hints=hints, detail=detail, keep=keep, fill_holes=fill_holes, min_area=min_area
+        session or default_session(),
+        picture,
+        hints=hints,
+        detail=detail,
+        keep=keep,
+        fill_holes=fill_holes,
+        min_area=min_area,
     )
-    alpha = prediction.saliency_rows if prediction.found else np.zeros(picture.size, np.float32)
-    return cutout(picture, alpha, confidence=prediction.confidence)
+    if not prediction.found:
+        return cutout(picture, np.zeros(picture.size, np.float32), confidence=prediction.confidence)
+    alpha = refine(picture.pixels, prediction.coarse(), edges)
+    return cutout(picture, alpha, confidence=prediction.confidence, foreground=foreground)

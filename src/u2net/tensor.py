@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeAlias
 
 import cv2
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from u2net.colour import convert_profile
+from u2net.enlarge import Rows, enlarged_rows
 from u2net.errors import BadInput
 from u2net.types import ModelSpec, Pixels, Saliency, Size, Tensor
 
@@ -47,15 +47,6 @@ def from_pixels(pixels: Pixels, spec: ModelSpec, *, icc: bytes | None = None) ->
     return np.ascontiguousarray(normal.transpose(2, 0, 1)[None])  # (h, w, 3) -> (1, 3, h, w)
 
 
-def settle(values: NDArray[np.float32], size: Size, *, spec: ModelSpec, stretch: bool | None = None) -> Saliency:
-    """The map before it is resized: without a letterbox's border, stretched or not; arguments as for `to_saliency`.
-
-    Returns (h, w) float32 in [0, 1], which covers the picture from side to side.
-    Raises BadInput for a map with NaN or infinity.
-    """
-    return _stretched(_unpad(values, size, spec), spec.stretch if stretch is None else stretch)
-
-
 def to_saliency(values: NDArray[np.float32], size: Size, *, spec: ModelSpec, stretch: bool | None = None) -> Saliency:
     """Bring a map to picture size: one float resize.
 
@@ -64,30 +55,22 @@ def to_saliency(values: NDArray[np.float32], size: Size, *, spec: ModelSpec, str
     (maximum below 0.5) is never stretched.
     Returns (H, W) float32 in [0, 1].
     """
-    small = settle(values, size, spec=spec, stretch=stretch)
+    small = _stretched(_unpad(values, size, spec), spec.stretch if stretch is None else stretch)
     if small.shape == size:
         return small
     resized: Saliency = cv2.resize(small, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
     return resized
 
 
-def saliency_rows(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> Callable[[int, int], Saliency]:
+def stretched_map(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> NDArray[np.float32]:
+    """The map as `to_saliency` enlarges it: (h, w) float32 in [0, 1] of all of a picture of `size`, without padding."""
+    return _stretched(_unpad(values, size, spec), spec.stretch)
+
+
+def saliency_rows(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> Rows:
     """As `to_saliency`, as a function that gives rows top to bottom (half-open): the whole need not lie in memory."""
-    small = settle(values, size, spec=spec)
-    if small.shape == size:
-        return lambda top, bottom: small[top:bottom]
-    wide: NDArray[np.float32] = cv2.resize(small, (size[1], small.shape[0]), interpolation=cv2.INTER_LINEAR)
-    last = small.shape[0] - 1
-
-    def rows(top: int, bottom: int) -> Saliency:
-        mixed = np.empty((bottom - top, size[1]), np.float32)
-        for row, y in enumerate(range(top, bottom)):
-            position = min(max((y + 0.5) * (small.shape[0] / size[0]) - 0.5, 0), last)
-            low, part = int(position), position % 1
-            cv2.addWeighted(wide[low], 1 - part, wide[min(low + 1, last)], part, 0, dst=mixed[row])
-        return mixed
-
-    return rows
+    small = _stretched(_unpad(values, size, spec), spec.stretch)
+    return enlarged_rows(small, size)
 
 
 def to_published_map(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> NDArray[np.uint8]:
@@ -96,7 +79,8 @@ def to_published_map(values: NDArray[np.float32], size: Size, *, spec: ModelSpec
     Truncated to 8 bits at network size, then enlarged with Pillow's bilinear filter. (H, W) uint8.
     Source: u2net_test.py of the published repository, checked against its 36 result pictures.
     """
-    eight_bit = Image.fromarray((settle(values, size, spec=spec) * np.float32(255)).astype(np.uint8))
+    cropped = _stretched(_unpad(values, size, spec), spec.stretch)
+    eight_bit = Image.fromarray((cropped * np.float32(255)).astype(np.uint8))
     return np.asarray(eight_bit.resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
