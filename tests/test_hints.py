@@ -193,3 +193,25 @@ def test_hints_that_cannot_be_are_refused_before_the_network_runs(hints: Sequenc
 def test_hint_that_is_none_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         Hint(**fields)
+
+
+@pytest.mark.parametrize("hints", [Hint(point=(5, 5)), [(5, 5)], ["5,5"]])
+def test_what_is_no_list_of_hints_is_refused(hints: Any) -> None:
+    with pytest.raises(BadInput, match="hints are a list of"):
+        cut(TWO, *hints) if isinstance(hints, list) else u2net.remove(TWO, colour_session()[0], hints=hints)
+
+
+def test_point_beside_a_part_and_one_that_is_not_wanted_split_it() -> None:
+    touching = np.maximum(disc(SIZE, (60, 80), 40), disc(SIZE, (130, 80), 34))
+    cutout = cut(painted(touching), Hint(point=(19, 80)), Hint(point=(140, 80), positive=False))
+    assert cutout.alpha[80, 50] == 1
+    assert cutout.alpha[80, 140] == 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (1, 50), (50, 1)])
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_tiny_pictures_take_every_wish(size: tuple[int, int], level: float) -> None:
+    picture = painted(np.full(size, level, np.float32))
+    everything: dict[str, Any] = {"detail": True, "keep": "largest", "fill_holes": True, "min_area": 1}
+    for hint in (Hint(point=(0, 0)), Hint(box=(0, 0, *size[::-1])), Hint(box=(0, 0, 1, 1), positive=False)):
+        assert cut(picture, hint, **everything).size == size

@@ -37,7 +37,10 @@ _SLACK = 0.02
 
 
 def check_hints(hints: Sequence[Hint], size: Size) -> None:
-    """Raise BadInput for hints outside a picture of `size`, and for those that contradict each other."""
+    """Raise BadInput for what are no hints, for hints outside a picture of `size`, and for those that contradict each
+    other."""
+    if isinstance(hints, Hint) or not all(isinstance(hint, Hint) for hint in hints):
+        raise BadInput(f"hints are a list of u2net.Hint, such as [Hint(point=(120, 80))], not {hints!r}")
     height, width = size
     for hint in hints:
         left, top, right, bottom = _box(hint)
@@ -186,6 +189,8 @@ def _without(values: Saliency, picture: Picture, wanted: Sequence[Hint], unwante
     shared: set[int] = set()
     for hint in wanted:
         meant = set(_parts_in(hint, labels, picture.size))
+        if hint.point and not meant:
+            meant = set(_near(hint.point, values, labels, picture.size))
         if hint.point or meant <= set(met):  # of several parts in a wanted box those without an unwanted hint stay
             shared |= meant & set(met)
     dropped = set(met) - shared
@@ -193,7 +198,7 @@ def _without(values: Saliency, picture: Picture, wanted: Sequence[Hint], unwante
         points = [hint for hint in met[part] if hint.point]
         if not points:
             continue
-        mine = [hint for hint in wanted if hint.point and _parts_in(hint, labels, picture.size) == [part]]
+        mine = [hint for hint in wanted if hint.point and _parts_in(hint, labels, picture.size) in ([part], [])]
         cells = [
             [cell_at(hint.point, _whole(picture.size), _shape(values)) for hint in hints if hint.point]
             for hints in (mine, points)
@@ -233,10 +238,6 @@ def _clipped(hint: Hint, size: Size) -> Box:
 
 def _whole(size: Size) -> Box:
     return 0, 0, size[1], size[0]
-
-
-def _size(box: Box) -> Size:
-    return box[3] - box[1], box[2] - box[0]
 
 
 def _shape(values: NDArray[np.generic]) -> Size:

@@ -108,7 +108,7 @@ def _at_point(session: Session, picture: Picture, box: Box, point: tuple[int, in
 
 def _window(point: tuple[int, int], side: int, size: Size) -> Box:
     """A square around a point, moved into the picture where it leaves it."""
-    height, width = min(side, size[0]), min(side, size[1])
+    height, width = (min(max(side, 1), extent) for extent in size)
     left = min(max(point[0] - width // 2, 0), size[1] - width)
     top = min(max(point[1] - height // 2, 0), size[0] - height)
     return left, top, left + width, top + height
