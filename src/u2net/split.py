@@ -24,6 +24,9 @@ there (1 is full scale)."""
 _SOFT = 4.0
 """Where both sides are about as near the map fades, over so much of a difference: some cells."""
 
+_DEEP = 3.0
+"""So many cells from its edge a part is surely within."""
+
 _GROWN = 0.03
 _MOST_SWEEPS = 40
 
@@ -34,8 +37,8 @@ def split(
     """Take away from a part of a map what is nearer to the cells of others than to mine.
 
     saliency: (h, w) float32 in [0, 1], which covers the picture. part: (h, w) bool, one part of it.
-    mine, others: cells of the part, at least one of others; without any of mine it is the cell deepest in the part and
-    far from the others.
+    mine, others: cells of the part or beside it, at least one of others; without any of mine it is the cell deepest in
+    the part and far from the others.
     Returns (h, w) float32: the cut runs where the map is weak or the colours change, and fades over a few cells; the
     other parts are unchanged.
     Source: geodesic segmentation (Bai and Sapiro, ICCV 2007).
@@ -46,8 +49,9 @@ def split(
     window = (slice(top, bottom), slice(left, right))
     values = saliency[window]
     cost = 1 + _WEAK * (1 - values) + _EDGE * _colour_change(picture, (left, top, right, bottom), _shape(saliency))
-    seeds = [[(row - top, column - left) for row, column in cells] for cells in (mine, others)]
-    seeds[0] = seeds[0] or [_deepest(part[window], seeds[1])]
+    depth = cv2.distanceTransform(np.pad(part[window].view(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    seeds = [[_inside((row - top, column - left), depth) for row, column in cells] for cells in (mine, others)]
+    seeds[0] = seeds[0] or [_deepest(depth, seeds[1])]
     near_mine, near_others = (_ways(cost.astype(np.float32), cells) for cells in seeds)
     weight = np.clip((near_others - near_mine) / np.float32(_SOFT) + np.float32(0.5), 0, 1)
     other_parts = (values > PART_ABOVE) & ~part[window]
@@ -101,12 +105,19 @@ def _colour_change(picture: Picture, cells: Box, grid: Size) -> NDArray[np.float
     return share
 
 
-def _deepest(part: NDArray[np.bool_], others: Sequence[Cell]) -> Cell:
+def _inside(cell: Cell, depth: NDArray[np.float32]) -> Cell:
+    """The cell; where it lies beside the part or on its very edge, which is dear to cross, the nearest one within."""
+    enough = min(_DEEP, float(depth.max()) / 2)
+    rows, columns = np.nonzero(depth >= enough)
+    nearest = int(np.hypot(rows - cell[0], columns - cell[1]).argmin())
+    return int(rows[nearest]), int(columns[nearest])
+
+
+def _deepest(depth: NDArray[np.float32], others: Sequence[Cell]) -> Cell:
     """A cell in the middle of the part, away from the others."""
-    away = np.ones(part.shape, np.uint8)
+    away = np.ones(depth.shape, np.uint8)
     for cell in others:
         away[cell] = 0
-    depth = cv2.distanceTransform(np.pad(part.view(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
     worth = depth * cv2.distanceTransform(away, cv2.DIST_L2, 5)
     row, column = np.unravel_index(int(worth.argmax()), worth.shape)
     return int(row), int(column)
