@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import platform
@@ -46,6 +47,35 @@ def exit_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     with pytest.raises(SystemExit) as caught:
         main()
     return int(caught.value.code or 0)
+
+
+@pytest.mark.parametrize("edges", ["auto", "soft", "sharp", "hair", "none"])
+def test_edges_change_the_rim_of_the_object_and_nothing_else(folder: Path, edges: str) -> None:
+    if edges == "hair":
+        pytest.importorskip("pymatting", reason="needs the extra matting")
+    assert remove("coffee.jpg", "--edges", edges, "-o", "a.png").return_value == 0
+    assert remove("coffee.jpg", "--edges", "none", "--no-foreground", "-o", "plain.png").return_value == 0
+    found, plain, given = (np.asarray(Image.open(name)) for name in ("a.png", "plain.png", "coffee.jpg"))
+    sure = np.abs(plain[..., 3] - 127.5) == 127.5
+    assert np.abs(found[..., 3].astype(int) - plain[..., 3])[sure].mean() < 5
+    opaque = found[..., 3] == 255
+    np.testing.assert_array_equal(found[opaque, :3], given[opaque])
+    rim = (found[..., 3] > 30) & (found[..., 3] < 225)
+    assert (found[rim, :3] != given[rim]).mean() > 0.5  # the table shines through no more
+    np.testing.assert_array_equal(plain[plain[..., 3] > 0, :3], given[plain[..., 3] > 0])
+
+
+def test_hair_without_its_extra_is_said_before_anything_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "pymatting", raising=False)
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *of: None if name == "pymatting" else found(name, *of)
+    )
+    assert exit_of(monkeypatch, "remove", "-m", "u2netp", "--edges", "hair", "coffee.jpg") == 5
+    assert "pip install 'u2net[matting]'" in capsys.readouterr().err
+    assert not list(folder.glob("*.cutout.png"))
 
 
 def test_cutout_lies_beside_its_input_and_is_named_on_stdout(folder: Path) -> None:

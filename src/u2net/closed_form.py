@@ -15,11 +15,18 @@ from u2net.types import Alpha, Trimap
 
 log = logging.getLogger(__name__)
 
+_MISSING = "edges 'hair' need pymatting; run: pip install 'u2net[matting]'"
 _NON_ZEROS_A_PIXEL = 100
 """Of the preconditioner, at most; pymatting's own bound reserves 4 GB. 30 to 40 were seen."""
 _SHIFT = 1e-3
 """Added to the preconditioner's diagonal. With 0, pymatting's own start, it often fails, is tried again with more, and
 says so on standard output, where the picture may be going."""
+
+
+def require_pymatting() -> None:
+    """Raise MissingExtra where pymatting is not installed; so that it is said before the network is loaded."""
+    if "pymatting" not in sys.modules and importlib.util.find_spec("pymatting") is None:
+        raise MissingExtra(_MISSING)
 
 
 def solve(colours: NDArray[np.float32], trimap: Trimap, tolerance: float) -> Alpha | None:
@@ -34,7 +41,7 @@ def solve(colours: NDArray[np.float32], trimap: Trimap, tolerance: float) -> Alp
     try:
         from pymatting import cf_laplacian, cg, ichol
     except ImportError as error:
-        raise MissingExtra("edges 'hair' need pymatting; run: pip install 'u2net[matting]'") from error
+        raise MissingExtra(_MISSING) from error
     known = trimap.ravel() != 0.5
     laplacian = cf_laplacian(colours.astype(np.float64), is_known=known.reshape(trimap.shape)).tocsr()
     rows = laplacian[~known]

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from u2net.colour import Colour, can_be_target, convert_profile, parse_colour, to_depth, to_eight_bits
 from u2net.encode import Format, encode, format_of, write_bytes
-from u2net.enlarge import Rows
 from u2net.errors import BadInput
 from u2net.foreground import replace_colours
 from u2net.metadata import without_gps
 from u2net.pixels import MAX_BYTES, MAX_PIXELS, Source, read
 from u2net.png import Compress
 from u2net.region import bounding_box
+from u2net.scaling import Rows
 from u2net.tensor import EMPTY_BELOW
 from u2net.types import Alpha, Box, Picture, Pixels, Size
 

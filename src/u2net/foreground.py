@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from u2net.enlarge import enlarged_at
 from u2net.errors import BadInput
+from u2net.scaling import enlarged_at, shrunk
 from u2net.types import Alpha, Picture, Pixels
 
 WORK_PX = 400
@@ -60,14 +60,14 @@ def replace_colours(cutout: NDArray[Any], picture: Picture) -> None:
     foreground = background = None
     for top in range(0, height, step := max(1, _BLOCK_PIXELS // width)):
         block = cutout[top : top + step]
-        levels = block[..., 3]
-        band = (levels > 0) & (levels < full)
+        band = cv2.inRange(cv2.extractChannel(block, 3), 1, full - 1)
         if picture.alpha is not None:
-            band &= picture.alpha[top : top + step] == full
-        where = np.flatnonzero(band)
-        if not where.size:
+            band[picture.alpha[top : top + step] != full] = 0
+        places = cv2.findNonZero(band)
+        if places is None:
             continue
-        y, x = np.divmod(where, width)
+        x, y = places[:, 0, 0], places[:, 0, 1]
+        where = y * width + x
         if foreground is None or background is None:
             foreground, background = _surroundings(cutout, picture)
         flat = block.reshape(-1, 4)
@@ -82,7 +82,7 @@ def replace_colours(cutout: NDArray[Any], picture: Picture) -> None:
         vague = alpha * alpha * _FOREGROUND_VARIANCE + (1 - alpha) ** 2 * variance + noise
         front += left_over * (alpha * _FOREGROUND_VARIANCE / vague)
         mixed[:, :3] = np.clip(front, 0, 1)
-        flat[where] = np.rint(mixed * np.float32(full)).astype(cutout.dtype)
+        flat[where] = np.rint(mixed * np.float32(full))
 
 
 def _surroundings(cutout: NDArray[Any], picture: Picture) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -92,14 +92,13 @@ def _surroundings(cutout: NDArray[Any], picture: Picture) -> tuple[NDArray[np.fl
     """
     full = np.float32(np.iinfo(cutout.dtype).max)
     scale = min(1.0, WORK_PX / max(picture.size))
-    size = max(1, round(picture.size[1] * scale)), max(1, round(picture.size[0] * scale))
+    size = max(1, round(picture.size[0] * scale)), max(1, round(picture.size[1] * scale))
 
     def small(array: NDArray[Any]) -> NDArray[np.float32]:
-        shrunk: NDArray[Any] = array if scale == 1 else cv2.resize(array, size, interpolation=cv2.INTER_AREA)
-        divided: NDArray[np.float32] = np.divide(shrunk, full, dtype=np.float32)
+        divided: NDArray[np.float32] = np.divide(shrunk(array, size), full, dtype=np.float32)
         return divided
 
-    colours, alpha = small(picture.pixels), small(cv2.extractChannel(cutout, 3))
+    colours, alpha = small(picture.pixels), small(cutout[..., 3])
     opaque = np.float32(1) if picture.alpha is None else (small(picture.alpha) == 1).astype(np.float32)
     foreground = _spread(colours, _weight(alpha) * opaque)
     weight = _weight(1 - alpha) * opaque

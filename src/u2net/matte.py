@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.closed_form import solve
-from u2net.enlarge import Rows, enlarged_rows, enlarged_tile
 from u2net.errors import BadInput
 from u2net.guided_filter import linear_model
 from u2net.region import bounding_box
+from u2net.scaling import Rows, enlarged_rows, enlarged_tile, shrunk
 from u2net.trimap import to_trimap
-from u2net.types import Alpha, Pixels, Saliency, Size, Trimap
+from u2net.types import Alpha, Box, Pixels, Saliency, Size, Trimap
 
 Edges: TypeAlias = Literal["auto", "soft", "sharp", "hair", "none"]
 
@@ -103,7 +103,7 @@ def refine_guided(pixels: Pixels, saliency: Saliency, way: Guided = _AUTO) -> Ro
     """
     size = pixels.shape[0], pixels.shape[1]
     work = _scaled(size, way.scale * max(saliency.shape) / max(size))
-    colours = _shrunk(pixels, work)
+    colours = _colours(pixels, work)
     decided = _resized(np.clip((saliency - LOW) / np.float32(HIGH - LOW), 0, 1), work)
     undecided = ((decided > 0) & (decided < 1)).view(np.uint8)
     reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * way.radius_px + 1,) * 2)
@@ -151,7 +151,7 @@ def _solved(pixels: Pixels, trimap: Trimap, way: ClosedForm) -> Rows | None:
     solved = np.where(solved < 0.001, 0, np.where(solved > 0.999, 1, 0.5)).astype(np.float32)
     left, top, right, bottom = bounding_box(solved == 0.5) or (0, 0, 1, 1)
     box = slice(max(0, top - _MARGIN_PX), bottom + _MARGIN_PX), slice(max(0, left - _MARGIN_PX), right + _MARGIN_PX)
-    colours = _shrunk(pixels, work)[box]
+    colours = _colours(pixels, work)[box]
     alpha = solve(colours, solved[box], way.tolerance)
     if alpha is None:
         return None
@@ -172,24 +172,19 @@ def _applied(
     size = pixels.shape[0], pixels.shape[1]
     full = np.float32(np.iinfo(pixels.dtype).max)
     model = model / full  # of pixels as they are; and the fourth is multiplied by an opaque pixel's alpha
-    plain, share = enlarged_rows(alpha, size), enlarged_rows(weight, size)
+    plain = enlarged_rows(alpha, size)
 
     def rows(top: int, bottom: int) -> Alpha:
         result = plain(top, bottom).copy()
-        part = share(top, bottom)
-        wanted = np.flatnonzero(part.any(axis=0))
-        if not wanted.size:
-            return result
-        for left in range(wanted[0] - wanted[0] % _TILE_PX, wanted[-1] + 1, _TILE_PX):
-            tile = slice(left, left + _TILE_PX)
-            if not part[:, tile].any():
+        for left in range(0, size[1], _TILE_PX):
+            box = left, top, min(left + _TILE_PX, size[1]), bottom
+            if not _touched(weight, size, box).any():
                 continue
+            tile = slice(left, box[2])
             seen = cv2.cvtColor(np.ascontiguousarray(pixels[top:bottom, tile]), cv2.COLOR_RGB2RGBA)
-            terms = cv2.multiply(
-                enlarged_tile(model, size, (left, top, left + seen.shape[1], bottom)), seen, dtype=cv2.CV_32F
-            )
+            terms = cv2.multiply(enlarged_tile(model, size, box), seen, dtype=cv2.CV_32F)
             fitted = cv2.transform(terms, np.ones((1, 4), np.float32))
-            mixed = result[:, tile] + (np.clip(fitted, 0, 1) - result[:, tile]) * part[:, tile]
+            mixed = result[:, tile] + (np.clip(fitted, 0, 1) - result[:, tile]) * enlarged_tile(weight, size, box)
             if contrast != 1:
                 mixed = np.clip((mixed - 0.5) * np.float32(contrast) + np.float32(0.5), 0, 1)
             result[:, tile] = mixed
@@ -198,16 +193,23 @@ def _applied(
     return rows
 
 
+def _touched(small: NDArray[np.float32], size: Size, box: Box) -> NDArray[np.float32]:
+    """The part of (h, w) from which the values in a box of `size` are mixed."""
+    left, top, right, bottom = box
+    across, down = small.shape[1] / size[1], small.shape[0] / size[0]
+    first_row, first_column = max(0, int(top * down - 1)), max(0, int(left * across - 1))
+    return small[first_row : int(bottom * down) + 2, first_column : int(right * across) + 2]
+
+
 def _scaled(size: Size, scale: float) -> Size:
     """(H, W) times a scale of at most 1, each side at least 1."""
     scale = min(scale, 1.0)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _shrunk(pixels: Pixels, size: Size) -> NDArray[np.float32]:
+def _colours(pixels: Pixels, size: Size) -> NDArray[np.float32]:
     """(h, w, 3) float32 in [0, 1]: the pixels at a smaller size."""
-    small = pixels if pixels.shape[:2] == size else cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA)
-    colours: NDArray[np.float32] = np.multiply(small, 1 / np.iinfo(pixels.dtype).max, dtype=np.float32)
+    colours: NDArray[np.float32] = np.multiply(shrunk(pixels, size), 1 / np.iinfo(pixels.dtype).max, dtype=np.float32)
     return colours
 
 

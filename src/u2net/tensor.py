@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from u2net.colour import convert_profile
-from u2net.enlarge import Rows, enlarged_rows
 from u2net.errors import BadInput
+from u2net.scaling import Rows, enlarged_rows
 from u2net.types import ModelSpec, Pixels, Saliency, Size, Tensor
 
 EMPTY_BELOW = 0.5

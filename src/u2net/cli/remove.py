@@ -71,11 +71,14 @@ def command(
     """
     from u2net.batch import plan
     from u2net.cli.run import Report, run
+    from u2net.closed_form import require_pymatting
     from u2net.composite import parse_background
     from u2net.encode import SUFFIX_OF_FORMAT, encode
     from u2net.errors import BadInput
     from u2net.remove import remove
 
+    if edges == "hair":
+        require_pymatting()
     if only_mask and background is not None:
         raise BadInput("--only-mask and --background exclude each other")
     chosen = encoding.format_for(given.output)
