@@ -26,20 +26,20 @@ def main() -> None:
     columns = []
     for name in NAMES:
         picture = u2net.read(ROOT / "examples" / name)
-        cutout = u2net.remove(picture, session).over(_chequerboard(picture))
-        columns.append(np.vstack([_tile(picture.pixels), _tile(cutout.pixels[..., :3])]))
+        cutout = u2net.remove(picture, session).over(chequerboard(picture))
+        columns.append(np.vstack([tile_of(picture.pixels), tile_of(cutout.pixels[..., :3])]))
     target = ROOT / "docs" / "pictures" / "cutouts.png"
     write_bytes(target, encode(np.hstack(columns), compress="small"))
     print(target)
 
 
-def _chequerboard(picture: Picture) -> NDArray[np.uint8]:
+def chequerboard(picture: Picture) -> NDArray[np.uint8]:
     rows, columns = np.indices(picture.size) // SQUARE_PX
     grey = np.where((rows + columns) % 2, 255, 225).astype(np.uint8)
     return np.dstack([grey] * 3)
 
 
-def _tile(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def tile_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Fit into a tile of white, aspect kept."""
     scale = min(TILE[0] / pixels.shape[0], TILE[1] / pixels.shape[1])
     size = round(pixels.shape[1] * scale), round(pixels.shape[0] * scale)

@@ -28,10 +28,10 @@ LAYERS = [
         "tensor",
     }
     | {"scaling", "foreground", "guided_filter", "closed_form", "matte", "trimap"}
-    | {"composite", "region", "pairs", "truths", "likeness", "metrics", "card"},
+    | {"composite", "region", "pairs", "truths", "likeness", "metrics", "card", "canvas", "split"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
-    {"predict", "remove", "batch", "doctor", "probe", "findings", "evaluate", "report"}
-    | {"data_check", "contact_sheet"},
+    {"predict", "second_look", "looks", "hints", "subject", "remove", "batch", "evaluate", "report"}
+    | {"doctor", "probe", "findings", "data_check", "contact_sheet"},
     {"cli", "__main__"},
 ]
 TRAINING = 2

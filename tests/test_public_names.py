@@ -10,6 +10,7 @@ import u2net
 NAMES = [
     "MODELS",
     "Cutout",
+    "Hint",
     "ModelSpec",
     "Picture",
     "Session",

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from u2net.errors import U2NetError
     from u2net.models import MODELS
     from u2net.pixels import read
-    from u2net.predict import saliency
     from u2net.session import Session, open_session
-    from u2net.types import ModelSpec, Picture
+    from u2net.subject import saliency
+    from u2net.types import Hint, ModelSpec, Picture
 
 __version__ = "0.1.0"
 
 __all__ = [
     "MODELS",
     "Cutout",
+    "Hint",
     "ModelSpec",
     "Picture",
     "Session",
@@ -42,13 +43,14 @@ __all__ = [
 _HOME = {
     "MODELS": "u2net.models",
     "Cutout": "u2net.composite",
+    "Hint": "u2net.types",
     "ModelSpec": "u2net.types",
     "Picture": "u2net.types",
     "Session": "u2net.session",
     "U2NetError": "u2net.errors",
     "open_session": "u2net.session",
     "read": "u2net.pixels",
-    "saliency": "u2net.predict",
+    "saliency": "u2net.subject",
 }
 
 

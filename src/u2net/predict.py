@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from u2net.composite import lay_over_colour
 from u2net.errors import BadInput
-from u2net.pixels import Source, read
-from u2net.session import Session, default_session
+from u2net.session import Session
 from u2net.tensor import EMPTY_BELOW, from_pixels, saliency_rows, stretched_map, to_published_map, to_saliency
-from u2net.types import ModelSpec, Picture, Saliency, Size
+from u2net.types import Box, ModelSpec, Picture, Saliency, Size
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,21 +21,38 @@ class Prediction:
     """What the network said about one picture.
 
     map: (h, w) float32 probabilities at network size, not stretched. size: the picture's (H, W).
+    ceiling: what a 1 of the map was before the map was stretched (see `settled`); 1 for the network's own map.
     """
 
     map: NDArray[np.float32]
     size: Size
     spec: ModelSpec
+    ceiling: float = 1.0
 
     @property
     def confidence(self) -> float:
-        """The map's highest value, 0 to 1."""
-        return float(self.map.max())
+        """The highest value of the unstretched map, 0 to 1."""
+        return float(self.map.max()) * self.ceiling
 
     @property
     def found(self) -> bool:
         """Whether there is an object at all."""
         return self.confidence >= EMPTY_BELOW
+
+    def settled(self) -> Prediction:
+        """The same prediction with the map that `saliency` enlarges: stretched, and the picture from side to side.
+
+        Its map may be replaced (`with_map`) by another of any size that covers the picture.
+        """
+        values = self.coarse()
+        highest = float(values.max())
+        spec = replace(self.spec, fit="squash", stretch=False)
+        return Prediction(values, self.size, spec, self.confidence / highest if highest > 0 else 1.0)
+
+    def with_map(self, values: Saliency) -> Prediction:
+        """A settled prediction with another map, (h, w) float32 in [0, 1], any size. Where no value of it is above
+        0.5 of the network's belief there is no object any more."""
+        return replace(self, map=values)
 
     def saliency(self, *, stretch: bool | None = None) -> Saliency:
         """(H, W) float32 in [0, 1]; see `tensor.to_saliency`."""
@@ -51,7 +67,7 @@ class Prediction:
         return saliency_rows(self.map, self.size, spec=self.spec)
 
     def coarse(self) -> Saliency:
-        """(h, w) float32 in [0, 1]: all of `saliency()`, at the network's size."""
+        """(h, w) float32 in [0, 1]: all of `saliency()`, at the map's own size."""
         return stretched_map(self.map, self.size, spec=self.spec)
 
     def published_map(self) -> NDArray[np.uint8]:
@@ -79,12 +95,9 @@ def predict_batch(session: Session, pictures: Sequence[Picture]) -> list[Predict
     return [Prediction(one[0], picture.size, spec) for one, picture in zip(maps, pictures, strict=True)]
 
 
-def saliency(source: Source, session: Session | None = None) -> Saliency:
-    """How much each pixel belongs to the salient object.
-
-    source: anything `u2net.read` takes. session: from `open_session`; None: u2net, opened once.
-    Returns (H, W) float32 in [0, 1], stretched to the full range where there is an object; a picture without one keeps
-    the network's low values (all below 0.5).
-    Raises what `read` and `open_session` raise.
-    """
-    return predict(session or default_session(), read(source)).saliency()
+def predict_box(session: Session, picture: Picture, box: Box) -> Prediction:
+    """Run what lies in a box of a picture, as if it were the whole; settled."""
+    left, top, right, bottom = box
+    part = (slice(top, bottom), slice(left, right))
+    alpha = None if picture.alpha is None else picture.alpha[part]
+    return predict(session, Picture(picture.pixels[part], alpha, picture.icc)).settled()

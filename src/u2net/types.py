@@ -1,4 +1,4 @@
-"""Array aliases and the two records that travel between steps: `Picture` and `ModelSpec`. Sizes are (H, W)."""
+"""Array aliases and the records that travel between steps: `Picture`, `Hint` and `ModelSpec`. Sizes are (H, W)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from u2net.errors import BadInput
 
 Pixels: TypeAlias = NDArray[np.uint8 | np.uint16]
 """Decoded picture: (H, W, 3) RGB, uint8, or uint16 for a 16-bit source."""
@@ -57,6 +59,35 @@ class Picture:
     def size(self) -> Size:
         """(H, W)."""
         return self.pixels.shape[0], self.pixels.shape[1]
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What a user says about the subject: a point on it, or a box around it. Give one of the two.
+
+    point: (x, y). box: (left, top, right, bottom), right and bottom one past the last pixel. Both in pixels of the
+    picture as it is seen: upright, (0, 0) at the top left.
+    positive: False for what is not wanted.
+    Raises BadInput for neither or both, for what are no whole numbers, and for an empty box.
+    """
+
+    point: tuple[int, int] | None = None
+    box: Box | None = None
+    positive: bool = True
+
+    def __post_init__(self) -> None:
+        given, count = (self.point, 2) if self.box is None else (self.box, 4)
+        if (self.point is None) == (self.box is None):
+            raise BadInput("a hint has a point or a box: Hint(point=(x, y)) or Hint(box=(left, top, right, bottom))")
+        if len(given or ()) != count or not all(isinstance(one, (int, np.integer)) for one in given or ()):
+            raise BadInput(f"a hint's {'point' if count == 2 else 'box'} has {count} whole numbers, not {given!r}")
+        if self.box is not None and (self.box[0] >= self.box[2] or self.box[1] >= self.box[3]):
+            raise BadInput(f"the {self} is empty; its numbers are left, top, right, bottom")
+
+    def __str__(self) -> str:
+        """As on the command line: `hint 120,80`."""
+        kind = ("hint" if self.box is None else "hint-box") + ("" if self.positive else "-not")
+        return f"{kind} {','.join(map(str, self.point or self.box or ()))}"
 
 
 @dataclass(frozen=True)

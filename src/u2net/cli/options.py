@@ -26,6 +26,39 @@ class _Limit(click.types.FloatParamType):
         return number
 
 
+class _Keep(click.types.StringParamType):
+    """`all`, `largest`, or a whole number from 1 on."""
+
+    name = "all|largest|N"
+    _words = ("all", "largest")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value in self._words:
+            return str(value)
+        if not str(value).isdecimal() or int(value) < 1:
+            self.fail(f"'{value}' is not all, largest or a number of parts from 1 on.", param, ctx)
+        return int(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(word) for word in self._words if word.startswith(incomplete)]
+
+
+class _Pixels(click.types.StringParamType):
+    """So many whole numbers with commas between."""
+
+    def __init__(self, *names: str) -> None:
+        self.name = ",".join(names)
+        self.count = len(names)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        numbers = [number.strip() for number in value.split(",")]
+        if len(numbers) != self.count or not all(number.removeprefix("-").isdecimal() for number in numbers):
+            self.fail(f"'{value}' is not {self.name}: {self.count} whole numbers with commas, in pixels.", param, ctx)
+        return tuple(map(int, numbers))
+
+
 def parse_size(value: str) -> tuple[int, int]:
     """`320` or, height first, `320x240`."""
     height, _, width = value.lower().partition("x")
@@ -96,6 +129,49 @@ _INPUT_OPTIONS = [
     click.option("--max-megabytes", type=_Limit(), default=500, show_default=True, help="Refuse larger files."),
     click.option("--json", "as_json", is_flag=True, help="One line of JSON a picture on standard output."),
     click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+]
+_POINT, _BOX = _Pixels("X", "Y"), _Pixels("LEFT", "TOP", "RIGHT", "BOTTOM")
+_SUBJECT_OPTIONS = [
+    click.option(
+        "--hint",
+        type=_POINT,
+        metavar=_POINT.name,
+        multiple=True,
+        help="Cut out what lies at this pixel, counted from 0,0 at the top left; may be given several times.",
+    ),
+    click.option(
+        "--hint-not", type=_POINT, metavar=_POINT.name, multiple=True, help="Leave out what lies at this pixel."
+    ),
+    click.option(
+        "--hint-box",
+        type=_BOX,
+        metavar=_BOX.name,
+        multiple=True,
+        help="Cut out what lies in this box; RIGHT and BOTTOM are one past its last pixel.",
+    ),
+    click.option(
+        "--hint-box-not", type=_BOX, metavar=_BOX.name, multiple=True, help="Leave out what lies in this box."
+    ),
+    click.option(
+        "--detail",
+        is_flag=True,
+        help="Look at the object again, closer, for thin parts and fine edges; takes up to 15 times as long.",
+    ),
+    click.option(
+        "--keep",
+        type=_Keep(),
+        default="all",
+        metavar="all|largest|N",
+        help="Of several separate objects, keep all, only the largest, or the N largest.  [default: all]",
+    ),
+    click.option(
+        "--min-area",
+        type=click.FloatRange(0, 100),
+        default=0,
+        metavar="PERCENT",
+        help="Drop separate objects that take less of the picture than so many percent.",
+    ),
+    click.option("--fill-holes", is_flag=True, help="Make solid what the object closes in, like a ring's middle."),
 ]
 _ENCODING_OPTIONS = [
     click.option(
@@ -176,6 +252,37 @@ def session_options(command: Command) -> Command:
 def picture_options(command: Command) -> Command:
     """Give a command the flags of both groups; it gets `session: SessionOptions` and `given: InputOptions`."""
     return _grouped(session_options(command), InputOptions, "given", _INPUT_OPTIONS)
+
+
+@dataclass(frozen=True)
+class SubjectOptions:
+    """What the flags about which object is meant say."""
+
+    hint: tuple[tuple[int, int], ...]
+    hint_not: tuple[tuple[int, int], ...]
+    hint_box: tuple[tuple[int, int, int, int], ...]
+    hint_box_not: tuple[tuple[int, int, int, int], ...]
+    detail: bool
+    keep: Any
+    min_area: float
+    fill_holes: bool
+
+    @property
+    def wishes(self) -> dict[str, Any]:
+        """What `remove` and `find_subject` take. Raises BadInput for an empty box."""
+        from u2net.types import Hint
+
+        hints = [Hint(point=point) for point in self.hint]
+        hints += [Hint(point=point, positive=False) for point in self.hint_not]
+        hints += [Hint(box=box) for box in self.hint_box]
+        hints += [Hint(box=box, positive=False) for box in self.hint_box_not]
+        chosen = {"keep": self.keep, "min_area": self.min_area, "fill_holes": self.fill_holes}
+        return {"hints": hints, "detail": self.detail, **chosen}
+
+
+def subject_options(command: Command) -> Command:
+    """Give a command the flags about which object is meant; it gets `subject: SubjectOptions`."""
+    return _grouped(command, SubjectOptions, "subject", _SUBJECT_OPTIONS)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ from u2net.cli.options import (
     EncodingOptions,
     InputOptions,
     SessionOptions,
+    SubjectOptions,
     complete_files,
     encoding_options,
     picture_options,
+    subject_options,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     "u2net remove shoe.jpg --background white -o white.jpg · cat cat.jpg | u2net remove - > cat.png",
 )
 @picture_options
+@subject_options
 @encoding_options
 @click.option(
     "--edges",
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
 def command(
     session: SessionOptions,
     given: InputOptions,
+    subject: SubjectOptions,
     edges: Any,
     foreground: bool,
     only_mask: bool,
@@ -85,11 +89,11 @@ def command(
         if not given.quiet:
             click.echo("u2net: JPEG has no transparency; the object is laid over white (--background)", err=True)
     behind = None if background is None else parse_background(background, **given.limits)
-    written = encoding.choices
+    written, wishes = encoding.choices, subject.wishes
     opened = session.open(quiet=given.quiet)
 
     def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
-        cutout = remove(picture, opened, edges=edges, foreground=foreground)
+        cutout = remove(picture, opened, edges=edges, foreground=foreground, **wishes)
         report = {
             "box": cutout.box,
             "coverage": round(cutout.coverage, 4),

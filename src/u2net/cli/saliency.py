@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from u2net.cli.options import EncodingOptions, InputOptions, SessionOptions, encoding_options, picture_options
+from u2net.cli.options import (
+    EncodingOptions,
+    InputOptions,
+    SessionOptions,
+    SubjectOptions,
+    encoding_options,
+    picture_options,
+    subject_options,
+)
 
 if TYPE_CHECKING:
     from u2net.types import Picture
@@ -19,9 +27,12 @@ if TYPE_CHECKING:
     epilog="Examples: u2net saliency cat.jpg · u2net saliency photos/ -o maps/ · u2net saliency cat.jpg -o cat.npy",
 )
 @picture_options
+@subject_options
 @encoding_options
 @click.option("--npy", is_flag=True, help="Write the float32 map, (H, W) in [0, 1], as a NumPy file.")
-def command(session: SessionOptions, given: InputOptions, encoding: EncodingOptions, npy: bool) -> int:
+def command(
+    session: SessionOptions, given: InputOptions, subject: SubjectOptions, encoding: EncodingOptions, npy: bool
+) -> int:
     """Write the saliency map: 8-bit grey, of the picture's size, made as the authors' published results.
 
     IN is a picture, a folder (searched recursively), a pattern, or - for standard input. A result is written beside its
@@ -33,8 +44,8 @@ def command(session: SessionOptions, given: InputOptions, encoding: EncodingOpti
     from u2net.cli.run import Report, run
     from u2net.encode import SUFFIX_OF_FORMAT, encode
     from u2net.errors import BadInput
-    from u2net.predict import predict
     from u2net.region import bounding_box
+    from u2net.subject import find_subject
 
     output = given.output or ""
     npy = npy or output.lower().endswith(".npy")
@@ -43,11 +54,11 @@ def command(session: SessionOptions, given: InputOptions, encoding: EncodingOpti
     chosen = encoding.format_for(output)
     suffix = ".npy" if npy else SUFFIX_OF_FORMAT[chosen]
     jobs = plan(given.inputs, given.output, tag="saliency", suffix=suffix)
-    written = encoding.choices
+    written, wishes = encoding.choices, subject.wishes
     opened = session.open(quiet=given.quiet)
 
     def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
-        prediction = predict(opened, picture)
+        prediction = find_subject(opened, picture, **wishes)
         grey = prediction.published_map()
         report = {
             "box": bounding_box(grey > 127),
