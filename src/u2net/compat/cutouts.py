@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -63,25 +63,30 @@ def matted(
     Raises MissingExtra without pymatting.
     Source: the defaults and the fallback are those of rembg 2.0.86, rembg/bg.py.
     """
-    try:
-        from pymatting.alpha.estimate_alpha_cf import estimate_alpha_cf
-        from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
-    except ImportError as error:
-        raise MissingExtra("alpha matting needs pymatting; run: pip install 'u2net[matting]'") from error
-
+    estimate_alpha, estimate_colours = matting_functions()
     colours = np.asarray(image.convert("RGB") if image.mode in _WITH_ALPHA else image)
     if colours.ndim == 3:
         trimap = to_trimap(np.asarray(mask), foreground_threshold, background_threshold, erode_size)
         try:
             normal = colours / 255.0
-            alpha = estimate_alpha_cf(normal, trimap / 255.0)
-            return _truncated(estimate_foreground_ml(normal, alpha), alpha)
+            alpha = estimate_alpha(normal, trimap / 255.0)
+            return _truncated(estimate_colours(normal, alpha), alpha)
         except ValueError:  # pymatting's; what follows is what rembg does then
             pass
     if putalpha:
         return with_alpha(image, mask)
     alpha = np.asarray(mask) / 255.0
-    return _truncated(estimate_foreground_ml(np.asarray(image.convert("RGB")) / 255.0, alpha), alpha)
+    return _truncated(estimate_colours(np.asarray(image.convert("RGB")) / 255.0, alpha), alpha)
+
+
+def matting_functions() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """pymatting's closed-form alpha and multi-level colours. Raises MissingExtra where it is not installed."""
+    try:
+        from pymatting.alpha.estimate_alpha_cf import estimate_alpha_cf
+        from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
+    except ImportError as error:
+        raise MissingExtra("alpha matting needs pymatting; run: pip install 'u2net[matting]'") from error
+    return estimate_alpha_cf, estimate_foreground_ml
 
 
 def to_trimap(

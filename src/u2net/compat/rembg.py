@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,9 +68,7 @@ def remove(
     Raises BadInput for other kinds, NotAPicture, PictureTooLarge, MissingExtra, and what `new_session` raises.
     """
     if vitmatte and not only_mask:
-        raise BadInput(
-            "ViTMatte is not here; use alpha_matting=True, or u2net's own soft edges: u2net remove --edges hair"
-        )
+        refuse_vitmatte()
     image = ImageOps.exif_transpose(_opened(data, force_return_bytes))
     if session is None:
         session = new_session("u2net", *args, **kwargs) if args or kwargs else _default_session()
@@ -100,10 +98,17 @@ def remove(
     masks = session.predict(image, *args, **kwargs)
     result = cutouts.stacked([cut(mask) for mask in masks]) if masks else image
     if bgcolor is not None and not only_mask:
+        if isinstance(bgcolor, str) or len(bgcolor) not in (3, 4):
+            raise BadInput(f"bgcolor is (red, green, blue, alpha), each 0 to 255, not {bgcolor!r}")
         result = cutouts.over_colour(result, bgcolor)
     if isinstance(data, bytes) or force_return_bytes:
         return _png(result)
     return np.asarray(result) if isinstance(data, np.ndarray) else result
+
+
+def refuse_vitmatte() -> NoReturn:
+    """Raises BadInput with what to use instead."""
+    raise BadInput("ViTMatte is not here; use alpha matting (-a), or u2net's own soft edges: u2net remove --edges hair")
 
 
 @functools.cache
