@@ -31,7 +31,7 @@ LAYERS = [
     {"models", "fetch", "weights", "session", "engines", "machine"},
     {"predict", "remove", "batch", "doctor", "probe", "findings", "evaluate", "report"}
     | {"data_check", "contact_sheet"},
-    {"cli", "__main__"},
+    {"cli", "compat", "__main__"},
 ]
 TRAINING = 2
 """`train` stands beside the jobs: it may import this layer and those below, and only the surfaces import it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ from u2net.errors import MissingExtra
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+log = logging.getLogger("u2net")
 
 _BAND_PIXELS = 1 << 17
 _WITH_ALPHA = ("RGBA", "CMYK", "LA", "PA", "La", "RGBa")
@@ -86,7 +90,13 @@ def matting_functions() -> tuple[Callable[..., Any], Callable[..., Any]]:
         from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
     except ImportError as error:
         raise MissingExtra("alpha matting needs pymatting; run: pip install 'u2net[matting]'") from error
+    # It prints a warning on standard output, where a picture may go: `rembg i -a > cutout.png` is no PNG then.
+    vars(importlib.import_module("pymatting.preconditioner.ichol"))["print"] = _log
     return estimate_alpha_cf, estimate_foreground_ml
+
+
+def _log(*words: object) -> None:
+    log.debug("%s", " ".join(map(str, words)))
 
 
 def to_trimap(
