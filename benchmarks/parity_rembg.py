@@ -3,9 +3,11 @@
     U2NET_TEST_DATA=../shared/data python benchmarks/parity_rembg.py --output benchmarks/results/parity_rembg.json
     python benchmarks/parity_rembg.py --store    # also renews tests/rembg_results, which the test suite compares with
 
-Run it where u2net[matting] and imagehash are installed; rembg gets its own environment, made by the first run. The
-pictures of examples/ and, with the reference data, the published ones, the matting set and every tenth of the hundred
-of ECSSD go through both tools, both networks and each way of cutting. Prints a table, then one line of JSON.
+Run it where u2net[matting,onnxruntime] and imagehash are installed. rembg gets its own environment, made by the first
+run, and the Pillow that is installed here: Pillow 13 enlarges in another order than 12. Both of our engines are
+compared; ONNX Runtime is rembg's own. The pictures are those of examples/ and, with the reference data, the published
+ones, the matting set and every tenth of the hundred of ECSSD; each goes through both networks and each way of cutting.
+Prints a table, then one line of JSON.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "putalpha": {"putalpha": True},
 }
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV", "I", "I;16", "F", "turned", "array")
+ENGINES = ("onnxruntime", "openvino")
 SETTLE_S = 0.5
 
 
@@ -59,7 +63,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to this file too")
     parser.add_argument("--store", action="store_true", help=f"renew {STORED.relative_to(REPO)} from rembg's results")
     parser.add_argument("--repeats", type=int, default=7, help="measured runs of each in the table of times")
-    parser.add_argument("--worker", choices=("rembg", "ours"), help=argparse.SUPPRESS)
+    parser.add_argument("--worker", choices=("rembg", *ENGINES), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
         serve(given.worker)
@@ -80,12 +84,15 @@ def main() -> None:
 
         for model in MODELS:
             (folder / f"{model}.onnx").symlink_to(weights.locate(models.MODELS[model]).absolute())
-        alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        tools = {
-            "rembg": Tool(ensure_rembg(given.rembg_venv), {**alone, "U2NET_HOME": str(folder)}),
-            "ours": Tool(Path(sys.executable), dict(os.environ)),
+        python = ensure_rembg(given.rembg_venv)
+        theirs = {**os.environ, "U2NET_HOME": str(folder), "PYTHONPATH": str(same_pillow(python))}
+        ours = Tool(Path(sys.executable), dict(os.environ))
+        tools = {"rembg": Tool(python, theirs), **dict.fromkeys(ENGINES, ours)}
+        packages = (*DISTRIBUTIONS["rembg"][1:], "pymatting")
+        report["versions"] = {
+            "rembg": in_environment(tools["rembg"], ("rembg", *packages)),
+            "ours": in_environment(ours, ("u2net", "openvino", *packages)),
         }
-        report["versions"] = {name: tool.versions((*DISTRIBUTIONS[name], "pymatting")) for name, tool in tools.items()}
         workers = {name: start_worker(name, tool) for name, tool in tools.items()}
         report["modes"] = compare_modes(workers, folder)
         report["pictures"] = list(compare_pictures(workers, folder, store=given.store))
@@ -100,6 +107,24 @@ def main() -> None:
         given.output.parent.mkdir(parents=True, exist_ok=True)
         given.output.write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps({name: report[name] for name in ("versions", "summary", "times")}))
+
+
+def same_pillow(python: Path) -> Path:
+    """A folder beside rembg's environment that holds the Pillow installed here."""
+    wanted = version("pillow")
+    folder = python.parents[1].with_name(f"{python.parents[1].name}-pillow-{wanted}")
+    if not folder.is_dir():
+        command = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, f"pillow=={wanted}"]
+        subprocess.run(command, stdout=sys.stderr, check=True)
+    return folder
+
+
+def in_environment(tool: Tool, distributions: tuple[str, ...]) -> dict[str, str]:
+    """As `Tool.versions`, with the environment's own PYTHONPATH."""
+    code = "import sys, importlib.metadata as m; print(*map(m.version, sys.argv[1:]))"
+    command = [tool.python, "-c", code, *distributions]
+    found = subprocess.run(command, env=tool.environment, stdout=subprocess.PIPE, text=True, check=True)
+    return dict(zip(distributions, found.stdout.split(), strict=True))
 
 
 def pictures() -> dict[str, list[Path]]:
@@ -124,12 +149,13 @@ def compare_pictures(workers: dict[str, Any], folder: Path, *, store: bool) -> I
                     for tool, worker in workers.items():
                         results[tool] = folder / f"{tool}.png"
                         ask(worker, {"model": model, "source": str(path), "options": options, "to": str(results[tool])})
-                    row = {"set": name, "picture": path.name, "model": model, "way": way, **difference(**results)}
                     if store and name == "examples" and way == "mask":
                         keep_mask(results["rembg"], f"{path.stem}-{model}.png")
                     if store and name == "examples" and way == "matted" and path.stem == "cat":
                         keep_mask(results["rembg"], f"{path.stem}-{model}-matted.png")
-                    yield row
+                    for engine in ENGINES:
+                        row = {"set": name, "picture": path.name, "model": model, "engine": engine, "way": way}
+                        yield row | difference(results["rembg"], results[engine])
 
 
 def difference(rembg: Path, ours: Path) -> dict[str, Any]:
@@ -162,10 +188,12 @@ def compare_modes(workers: dict[str, Any], folder: Path) -> list[dict[str, Any]]
         for way, options in WAYS.items():
             question = {"model": "u2netp", "mode": mode, "options": options}
             answers = {tool: ask(worker, {**question, "to": f"{folder}/{tool}"}) for tool, worker in workers.items()}
-            row = {"mode": mode, "way": way, "rembg": answers["rembg"]["kind"], "ours": answers["ours"]["kind"]}
-            if answers["rembg"]["saved"] and answers["ours"]["saved"]:
-                row |= {"max": worst(folder / "rembg.npy", folder / "ours.npy")}
-            rows.append(row)
+            for engine in ENGINES:
+                row = {"mode": mode, "engine": engine, "way": way, "rembg": answers["rembg"]["kind"]}
+                row["ours"] = answers[engine]["kind"]
+                if answers["rembg"]["saved"] and answers[engine]["saved"]:
+                    row["max"] = worst(folder / "rembg.npy", folder / f"{engine}.npy")
+                rows.append(row)
     return rows
 
 
@@ -176,7 +204,7 @@ def worst(rembg: Path, ours: Path) -> int:
 
 
 def measure_times(workers: dict[str, Any], folder: Path, *, repeats: int) -> dict[str, Any]:
-    """Bytes to PNG bytes with loaded sessions, both tools in turn."""
+    """Bytes to PNG bytes with loaded sessions, rembg and our two engines in turn."""
     from PIL import Image
 
     source = folder / "timed.jpg"
@@ -195,9 +223,10 @@ def measure_times(workers: dict[str, Any], folder: Path, *, repeats: int) -> dic
         }
         samples = in_turn(runs, repeats=repeats, what=case, warm_ups=2, settle_s=SETTLE_S)
         found = {tool: summary(values) for tool, values in samples.items()}
-        ratio = statistics.median(samples["ours"]) / statistics.median(samples["rembg"])
+        medians = {tool: statistics.median(values) for tool, values in samples.items()}
+        ratios = {f"ratio_{engine}": round(medians[engine] / medians["rembg"], 3) for engine in ENGINES}
         sizes = {f"{tool}_png_mb": Path(folder, f"{tool}.png").stat().st_size / 1e6 for tool in workers}
-        measured[case] = {**found, **sizes, "ratio": round(ratio, 3)}
+        measured[case] = {**found, **sizes, **ratios}
     return measured
 
 
@@ -224,11 +253,12 @@ def store(report: dict[str, Any]) -> None:
 
 def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The worst of each set, network and way."""
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault((row["set"], row["model"], row["way"]), []).append(row)
+        groups.setdefault((row["engine"], row["set"], row["model"], row["way"]), []).append(row)
     return [
         {
+            "engine": engine,
             "set": name,
             "model": model,
             "way": way,
@@ -236,21 +266,23 @@ def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "same_hash": sum(row["hash_distance"] == 0 for row in group),
             **{measure: max(row[measure] for row in group) for measure in ("mask_mean", "mask_max", "mean", "max")},
         }
-        for (name, model, way), group in groups.items()
+        for (engine, name, model, way), group in sorted(groups.items())
     ]
 
 
 def print_tables(report: dict[str, Any]) -> None:
-    print(f"{'the worst picture, in 255ths':<40}{'same hash':>10}{'mask mean':>11}{'max':>5}{'mean':>9}{'max':>5}")
+    print(f"{'the worst picture, in 255ths':<50}{'same hash':>10}{'mask mean':>11}{'max':>5}{'mean':>9}{'max':>5}")
     for row in report["summary"]:
-        what = f"{row['set']}, {row['model']}, {row['way']}"
+        what = f"{row['engine']}, {row['set']}, {row['model']}, {row['way']}"
         hashes = f"{row['same_hash']}/{row['pictures']}"
-        print(f"{what:<40}{hashes:>10}{row['mask_mean']:>11.4f}{row['mask_max']:>5}{row['mean']:>9.4f}{row['max']:>5}")
+        print(f"{what:<50}{hashes:>10}{row['mask_mean']:>11.4f}{row['mask_max']:>5}{row['mean']:>9.4f}{row['max']:>5}")
     for row in report["modes"]:
         if row["rembg"] != row["ours"] or row.get("max", 0) > 2:
-            print(f"{row['mode']}, {row['way']}: rembg {row['rembg']}, ours {row['ours']}, max {row.get('max')}")
+            what = f"{row['engine']}, {row['mode']}, {row['way']}"
+            print(f"{what}: rembg {row['rembg']}, ours {row['ours']}, max {row.get('max')}")
     for case, times in report["times"].items():
-        print(f"{case:<40}{times['rembg']['median']:>9.3f} s{times['ours']['median']:>9.3f} s{times['ratio']:>7.2f}")
+        ours = "".join(f"  {name} {times[name]['median']:.3f} s, {times[f'ratio_{name}']:.2f}" for name in ENGINES)
+        print(f"{case:<40}rembg {times['rembg']['median']:.3f} s{ours}")
 
 
 # -- the worker: this script in a tool's own interpreter, JSON lines in and out
@@ -288,7 +320,7 @@ def serve(name: str) -> None:
         question = json.loads(line)
         model, options = question["model"], question["options"]
         if model not in sessions:
-            sessions[model] = rembg.new_session(model)
+            sessions[model] = rembg.new_session(model, **({} if name == "rembg" else {"engine": name}))
         if "mode" in question:
             answer = answer_mode(rembg, sessions[model], question)
         else:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import io
 import json
@@ -26,7 +27,7 @@ from small_onnx import small_network
 import u2net
 import u2net.compat.rembg as rembg
 from u2net.compat import cutouts, network
-from u2net.errors import BadInput, MissingExtra, PictureTooLarge, UnknownModel, UnreadablePicture
+from u2net.errors import BadInput, EngineUnavailable, MissingExtra, PictureTooLarge, UnknownModel, UnreadablePicture
 from u2net.session import Session
 
 RESULTS = ROOT / "tests" / "rembg_results"
@@ -40,6 +41,10 @@ WAYS: dict[str, dict[str, Any]] = {
     "coloured": {"bgcolor": YELLOW},
     "putalpha": {"putalpha": True},
 }
+# Matting takes seconds: of that two pictures.
+CASES = [
+    (case, way) for case in STORED["hashes"] for way in WAYS if way != "matted" or case.startswith(("cat", "coffee"))
+]
 CAT = (EXAMPLES / "cat.png").read_bytes()
 
 
@@ -63,47 +68,81 @@ class Masks:
         return self.masks
 
 
+@pytest.fixture(scope="session")
+def masks_of(session_of: Callable[[str], Session]) -> Callable[[str, str], Masks]:
+    """The masks of a case such as `cat.png u2netp`, by an engine; each is computed once."""
+
+    @functools.cache
+    def session(model: str, engine: str) -> rembg.RembgSession:
+        if engine == "openvino":
+            return network.RembgSession(model, session_of(model))
+        return rembg.new_session(model, engine="onnxruntime")
+
+    @functools.cache
+    def masks(case: str, engine: str) -> Masks:
+        name, model = case.split()
+        return Masks(*session(model, engine).predict(Image.open(EXAMPLES / name)))
+
+    return masks
+
+
 # -- pixels
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("case", STORED["hashes"])
+@pytest.mark.parametrize(("case", "way"), CASES)
 def test_perceptual_hash_is_that_of_rembgs_own_result(
-    case: str, way: str, session_of: Callable[[str], Session]
+    case: str, way: str, masks_of: Callable[[str, str], Masks]
 ) -> None:
-    name, model = case.split()
+    pytest.importorskip("onnxruntime", reason="needs rembg's own engine")
     if way == "matted":
         pytest.importorskip("pymatting", reason="needs the extra u2net[matting]")
-    png = rembg.remove((EXAMPLES / name).read_bytes(), session=session_of(model), **WAYS[way])
+    png = rembg.remove((EXAMPLES / case.split()[0]).read_bytes(), session=masks_of(case, "onnxruntime"), **WAYS[way])
     assert str(imagehash.phash(opened(png))) == STORED["hashes"][case][way]
 
 
+@pytest.mark.parametrize("way", ["cutout", "mask", "post-processed", "coloured", "putalpha"])
 @pytest.mark.parametrize("case", STORED["hashes"])
-def test_mask_differs_from_rembgs_by_less_than_a_255th(case: str, session_of: Callable[[str], Session]) -> None:
+def test_perceptual_hash_is_nearly_rembgs_in_openvino(
+    case: str, way: str, masks_of: Callable[[str, str], Masks]
+) -> None:
+    """The sigmoids round differently next to 1, where 8 bits change from 254 to 255: two of 64 bits may turn."""
+    png = rembg.remove((EXAMPLES / case.split()[0]).read_bytes(), session=masks_of(case, "openvino"), **WAYS[way])
+    assert imagehash.phash(opened(png)) - imagehash.hex_to_hash(STORED["hashes"][case][way]) <= 2
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("case", STORED["hashes"])
+def test_mask_differs_from_rembgs_by_less_than_a_255th(
+    case: str, engine: str, masks_of: Callable[[str, str], Masks]
+) -> None:
+    pytest.importorskip(engine, reason="another engine")
     name, model = case.split()
-    mask = rembg.remove(Image.open(EXAMPLES / name), session=session_of(model), only_mask=True)
+    mask = rembg.remove(Image.open(EXAMPLES / name), session=masks_of(case, engine), only_mask=True)
     expected = np.asarray(Image.open(RESULTS / f"{Path(name).stem}-{model}.png"), np.int16)
     difference = np.abs(np.asarray(mask) - expected)
-    # Two engines' floats, truncated to 8 bits and enlarged: one or two steps here and there.
+    # Another engine's floats, truncated to 8 bits and enlarged: one or two steps here and there.
     assert difference.mean() < 0.1
     assert difference.max() <= 2
 
 
 @pytest.mark.parametrize("model", ["u2net", "u2netp"])
-def test_matte_is_rembgs(model: str, session_of: Callable[[str], Session]) -> None:
+def test_matte_is_rembgs(model: str, masks_of: Callable[[str, str], Masks]) -> None:
+    pytest.importorskip("onnxruntime", reason="needs rembg's own engine")
     pytest.importorskip("pymatting", reason="needs the extra u2net[matting]")
-    cutout = rembg.remove(Image.open(EXAMPLES / "cat.png"), alpha_matting=True, session=session_of(model))
+    masks = masks_of(f"cat.png {model}", "onnxruntime")
+    cutout = rembg.remove(Image.open(EXAMPLES / "cat.png"), alpha_matting=True, session=masks)
     expected = np.asarray(Image.open(RESULTS / f"cat-{model}-matted.png"), np.int16)
-    assert np.abs(np.asarray(cutout)[..., 3] - expected).mean() < 0.1
+    assert np.abs(np.asarray(cutout)[..., 3] - expected).mean() < 1  # in 255ths; 0 with the Pillow it was made with
 
 
 @pytest.mark.parametrize("mode", STORED["kinds"])
 @pytest.mark.parametrize("way", WAYS)
-def test_every_mode_gives_rembgs_kind_and_mode(mode: str, way: str, small: Session) -> None:
+def test_every_mode_gives_rembgs_kind_and_mode(mode: str, way: str) -> None:
     if way == "matted":
         pytest.importorskip("pymatting", reason="needs the extra u2net[matting]")
     expected = STORED["kinds"][mode][way]
-    result = rembg.remove(picture_of_mode(mode), session=small, **WAYS[way])
+    mask = Image.linear_gradient("L").resize((113, 75))
+    result = rembg.remove(picture_of_mode(mode), session=Masks(mask), **WAYS[way])
     if isinstance(result, np.ndarray):
         assert f"array {result.dtype} {result.shape}" == expected
     elif expected == "an error":  # of Pillow or an assertion; here it works
@@ -151,13 +190,13 @@ def test_half_transparent_colours_are_darkened_unless_putalpha(cat: Image.Image)
 def test_decontaminate_is_our_estimation_over_the_mask(cat: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
     def estimate_foreground(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         assert (pixels.dtype, alpha.dtype) == (np.uint8, np.float32)
-        assert alpha.max() == 1
+        assert alpha.max() == np.float32(1)
         return 255 - pixels
 
     stand_in = types.ModuleType("u2net.foreground")
     stand_in.estimate_foreground = estimate_foreground  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "u2net.foreground", stand_in)
-    mask = Image.linear_gradient("L").resize(cat.size)
+    mask = Image.linear_gradient("L").resize(cat.size).point(lambda grey: min(2 * grey, 255))
     cutout = np.asarray(rembg.remove(cat, session=Masks(mask), decontaminate=True))
     np.testing.assert_array_equal(cutout[..., :3], 255 - np.asarray(cat))
     np.testing.assert_array_equal(cutout[..., 3], mask)
@@ -376,7 +415,8 @@ def test_both_kinds_of_session_give_the_same(cat: Image.Image, small: Session) -
     session = rembg.new_session("u2netp")
     assert isinstance(session, rembg.RembgSession)
     assert (session.model_name, session.name(), session.session.precision) == ("u2netp", "u2netp", "f32")
-    np.testing.assert_array_equal(rembg.remove(cat, session=session), rembg.remove(cat, session=small))
+    theirs, ours = (np.asarray(rembg.remove(cat, session=one), np.int16) for one in (session, small))
+    assert np.abs(theirs - ours).max() <= 2  # the engines may differ
     (mask,) = session.predict(cat)
     np.testing.assert_array_equal(mask, rembg.remove(cat, session=session, only_mask=True))
 
@@ -401,6 +441,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, small: Session) -> list[dict[str, Any
 
     monkeypatch.setattr(network, "open_session", open_session)
     monkeypatch.setattr(network, "installed", lambda engine: {"onnxruntime": "1.31.1"})
+    monkeypatch.setattr(network, "import_onnxruntime", lambda: None)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     return calls
 
@@ -415,7 +456,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, small: Session) -> list[dict[str, Any
         (["ROCMExecutionProvider"], "rocm"),
         (["CoreMLExecutionProvider"], "coreml"),
         (["DmlExecutionProvider"], "directml"),
-        (["OpenVINOExecutionProvider"], "cpu"),
+        (["OpenVINOExecutionProvider", "CPUExecutionProvider"], "cpu"),
         ([("OpenVINOExecutionProvider", {"device_type": "GPU.0"})], "gpu"),
         ([("OpenVINOExecutionProvider", {"device_type": "NPU"})], "npu"),
         (["NonsenseExecutionProvider", "CPUExecutionProvider"], "cpu"),
@@ -427,6 +468,28 @@ def test_providers_say_the_device(asked: list[dict[str, Any]], providers: Any, d
     rembg.new_session("u2netp", providers=providers)
     rembg.new_session("u2netp", providers)  # by position, as rembg had it before
     assert [call["device"] for call in asked] == [device, device]
+
+
+def test_engine_is_rembgs_own_on_the_cpu_where_it_is_installed(
+    asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise EngineUnavailable("onnxruntime is only half installed")
+
+    rembg.new_session("u2netp")
+    rembg.new_session("u2netp", ["CPUExecutionProvider"])
+    rembg.new_session("u2netp", ["OpenVINOExecutionProvider"])
+    rembg.new_session("u2netp", [("OpenVINOExecutionProvider", {"device_type": "GPU"})])
+    rembg.new_session("u2netp", ["CUDAExecutionProvider"])
+    rembg.new_session("u2netp", engine="openvino")
+    rembg.new_session("u2netp", precision="bf16")
+    monkeypatch.setattr(network, "import_onnxruntime", broken)
+    rembg.new_session("u2netp")
+    monkeypatch.setattr(network, "installed", lambda engine: {})
+    rembg.new_session("u2netp")
+    assert [call["engine"] for call in asked] == [
+        "onnxruntime", "onnxruntime", "openvino", "auto", "auto", "openvino", "auto", "auto", "auto",
+    ]  # fmt: skip
 
 
 def test_unknown_provider_is_warned_of(asked: list[dict[str, Any]], caplog: pytest.LogCaptureFixture) -> None:

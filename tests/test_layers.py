@@ -27,7 +27,7 @@ LAYERS = [
         "encode",
         "tensor",
     }
-    | {"composite", "region", "pairs", "truths", "likeness", "metrics", "card"},
+    | {"composite", "foreground", "region", "pairs", "truths", "likeness", "metrics", "card"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
     {"predict", "remove", "batch", "doctor", "probe", "findings", "evaluate", "report"}
     | {"data_check", "contact_sheet"},

@@ -72,7 +72,7 @@ _OPTIONS = [
         help='More arguments of remove and new_session: \'{"putalpha": true, "model_path": "mine.onnx"}\'.',
     ),
 ]
-_SESSION_EXTRAS = {"model_path": str, "providers": list, "precision": str, "offline": bool}
+_SESSION_EXTRAS = {"model_path": str, "providers": list, "engine": str, "precision": str, "offline": bool}
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def decontaminated(image: Image.Image, mask: Image.Image) -> Image.Image:
     from u2net.foreground import estimate_foreground
 
     grey = np.asarray(mask)
-    colours = estimate_foreground(np.array(image.convert("RGB")), grey / np.float32(255))
+    colours = estimate_foreground(np.array(image.convert("RGB")), np.asarray(grey, np.float32) / np.float32(255))
     return Image.fromarray(np.dstack((colours, grey)))
 
 

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from u2net.engines import installed
-from u2net.errors import BadInput, UnknownModel
+from u2net.engines.onnxruntime import import_onnxruntime
+from u2net.errors import BadInput, EngineUnavailable, UnknownModel
 from u2net.models import MODELS
-from u2net.session import MODEL_FILE_SUFFIXES, Device, Precision, Session, open_session
+from u2net.session import MODEL_FILE_SUFFIXES, Device, Engine, Precision, Session, open_session
 
 if TYPE_CHECKING:
     from u2net.types import Map, Progress, Tensor
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("u2net")
 
 _CPU = "CPUExecutionProvider"
+_OPENVINO = "OpenVINOExecutionProvider"
 _DEVICE_OF_PROVIDER: dict[str, Device] = {
     _CPU: "cpu",
-    "OpenVINOExecutionProvider": "cpu",
     "CUDAExecutionProvider": "cuda",
     "TensorrtExecutionProvider": "cuda",
     "ROCMExecutionProvider": "rocm",
@@ -78,7 +79,7 @@ class InnerSession:
     def get_providers(self) -> list[str]:
         """The provider that the engine and device in use correspond to, and the CPU's."""
         if self.session.engine == "openvino":
-            return ["OpenVINOExecutionProvider", _CPU]
+            return [_OPENVINO, _CPU]
         first = next(name for name, device in _DEVICE_OF_PROVIDER.items() if device == self.session.device)
         return list(dict.fromkeys([first, _CPU]))
 
@@ -98,6 +99,7 @@ def new_session(
     *args: Any,
     sess_opts: Any = None,
     model_path: str | Path | None = None,
+    engine: Engine = "auto",
     precision: Precision = "f32",
     offline: bool = False,
     on_progress: Progress | None = None,
@@ -110,14 +112,18 @@ def new_session(
     providers: ONNX Runtime's names, the best first. The first one known says the device; one that is not here is
     replaced by the CPU with a warning. None: the CPU, or the graphics card where a package onnxruntime-gpu or -rocm is.
     sess_opts: its `intra_op_num_threads` is taken, else the variable OMP_NUM_THREADS.
+    engine: `auto` is onnxruntime on the CPU where that is installed, as it is rembg's own and gives its pixels to the
+    bit; else openvino, whose masks are up to two 255ths off in some pixels.
     precision, offline, on_progress: as in `u2net.open_session`; anything but f32 gives other pixels than rembg's.
     Further arguments are ignored, as rembg does.
     Raises UnknownModel with the names there are, and what `u2net.open_session` raises.
     """
     model, size = _model(model_name, model_path)
+    device = _device(providers)
     opened = open_session(
         model,
-        device=_device(providers),
+        engine=_engine(model, device, precision) if engine == "auto" else engine,
+        device="cpu" if device == "openvino" else device,
         precision=precision,
         threads=_threads(sess_opts),
         offline=offline,
@@ -173,7 +179,22 @@ def _model(name: str, path: str | Path | None) -> tuple[str | Path, tuple[int, i
     raise UnknownModel(f"{why}; there are {usable}, an .onnx file, and u2net_custom and dis_custom with model_path")
 
 
-def _device(providers: Sequence[str | tuple[str, dict[str, Any]]] | str | None) -> Device:
+def _engine(model: str | Path, device: str, precision: str) -> Engine:
+    if device == "openvino":
+        return "openvino"
+    usable = device in ("auto", "cpu") and precision != "bf16" and Path(model).suffix.lower() != ".xml"
+    if not usable or not installed("onnxruntime"):
+        return "auto"
+    try:
+        import_onnxruntime()
+    except EngineUnavailable as error:
+        log.warning("%s; until then OpenVINO is used", error)
+        return "auto"
+    return "onnxruntime"
+
+
+def _device(providers: Sequence[str | tuple[str, dict[str, Any]]] | str | None) -> Device | Literal["openvino"]:
+    """What the providers ask for; `openvino` is that engine on the CPU."""
     if providers is None:
         return next(
             (_DEVICE_OF_PACKAGE[name] for name in installed("onnxruntime") if name in _DEVICE_OF_PACKAGE), "auto"
@@ -181,11 +202,11 @@ def _device(providers: Sequence[str | tuple[str, dict[str, Any]]] | str | None) 
     for entry in [providers] if isinstance(providers, str) else providers:
         name, options = (entry, {}) if isinstance(entry, str) else entry
         kind = str(options.get("device_type", "")).lower()
-        if name == "OpenVINOExecutionProvider" and kind.startswith(("gpu", "npu")):
-            return "gpu" if kind.startswith("gpu") else "npu"
+        if name == _OPENVINO:
+            return "gpu" if kind.startswith("gpu") else "npu" if kind.startswith("npu") else "openvino"
         if name in _DEVICE_OF_PROVIDER:
             return _DEVICE_OF_PROVIDER[name]
-        log.warning("no provider '%s' here; those known are %s", name, ", ".join(_DEVICE_OF_PROVIDER))
+        log.warning("no provider '%s' here; those known are %s", name, ", ".join([*_DEVICE_OF_PROVIDER, _OPENVINO]))
     return "auto"
 
 
