@@ -27,7 +27,8 @@ LAYERS = [
         "encode",
         "tensor",
     }
-    | {"composite", "foreground", "region", "pairs", "truths", "likeness", "metrics", "card"},
+    | {"scaling", "foreground", "guided_filter", "closed_form", "matte", "trimap"}
+    | {"composite", "region", "pairs", "truths", "likeness", "metrics", "card"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
     {"predict", "remove", "batch", "doctor", "probe", "findings", "evaluate", "report"}
     | {"data_check", "contact_sheet"},

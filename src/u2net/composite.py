@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from u2net.colour import Colour, can_be_target, convert_profile, parse_colour, to_depth, to_eight_bits
 from u2net.encode import Format, encode, format_of, write_bytes
 from u2net.errors import BadInput
+from u2net.foreground import replace_colours
 from u2net.metadata import without_gps
 from u2net.pixels import MAX_BYTES, MAX_PIXELS, Source, read
 from u2net.png import Compress
 from u2net.region import bounding_box
+from u2net.scaling import Rows
 from u2net.tensor import EMPTY_BELOW
 from u2net.types import Alpha, Box, Picture, Pixels, Size
 
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 
 Background: TypeAlias = Source | Sequence[int]
 Keep: TypeAlias = Literal["all", "private", "none"]
-AlphaRows: TypeAlias = Callable[[int, int], Alpha]
-"""Gives rows top to bottom (half-open) of an alpha matte: (bottom - top, W) float32."""
 
 _BAND_PIXELS = 1 << 18
 
@@ -168,11 +168,13 @@ class Cutout:
         return self.to_bytes("png")
 
 
-def cutout(picture: Picture, alpha: Alpha | AlphaRows, *, confidence: float = 1.0) -> Cutout:
+def cutout(picture: Picture, alpha: Alpha | Rows, *, confidence: float = 1.0, foreground: bool = False) -> Cutout:
     """Put a picture's colours and an alpha matte together; the only rounding of the whole way.
 
     alpha: (H, W) float32 in [0, 1], or a function that gives rows top to bottom of it, so that the whole never lies in
     memory; the picture's own alpha multiplies it.
+    foreground: give half-transparent pixels the object's own colours, see `foreground.estimate_foreground`; else they
+    keep the picture's, in which the old background shows.
     """
     height, width = picture.size
     if not callable(alpha) and alpha.shape != picture.size:
@@ -190,6 +192,8 @@ def cutout(picture: Picture, alpha: Alpha | AlphaRows, *, confidence: float = 1.
         straight = cv2.merge([*cv2.split(picture.pixels[rows]), levels])
         seen = (levels > 0).view(np.uint8)
         pixels[rows] = cv2.bitwise_and(straight, straight, mask=seen)  # writes 0 where the mask is 0
+    if foreground:
+        replace_colours(pixels, picture)
     return Cutout(pixels, confidence, picture.icc, picture.dpi, picture.exif, picture.xmp)
 
 

@@ -13,7 +13,7 @@ from u2net.composite import lay_over_colour
 from u2net.errors import BadInput
 from u2net.pixels import Source, read
 from u2net.session import Session, default_session
-from u2net.tensor import EMPTY_BELOW, from_pixels, saliency_rows, to_published_map, to_saliency
+from u2net.tensor import EMPTY_BELOW, from_pixels, saliency_rows, stretched_map, to_published_map, to_saliency
 from u2net.types import ModelSpec, Picture, Saliency, Size
 
 
@@ -49,6 +49,10 @@ class Prediction:
     @cached_property
     def _rows(self) -> Callable[[int, int], Saliency]:
         return saliency_rows(self.map, self.size, spec=self.spec)
+
+    def coarse(self) -> Saliency:
+        """(h, w) float32 in [0, 1]: all of `saliency()`, at the network's size."""
+        return stretched_map(self.map, self.size, spec=self.spec)
 
     def published_map(self) -> NDArray[np.uint8]:
         """(H, W) uint8, made as the authors' published results; see `tensor.to_published_map`."""

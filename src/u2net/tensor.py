@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeAlias
 
 import cv2
@@ -12,6 +11,7 @@ from PIL import Image
 
 from u2net.colour import convert_profile
 from u2net.errors import BadInput
+from u2net.scaling import Rows, enlarged_rows
 from u2net.types import ModelSpec, Pixels, Saliency, Size, Tensor
 
 EMPTY_BELOW = 0.5
@@ -62,23 +62,15 @@ def to_saliency(values: NDArray[np.float32], size: Size, *, spec: ModelSpec, str
     return resized
 
 
-def saliency_rows(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> Callable[[int, int], Saliency]:
+def stretched_map(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> NDArray[np.float32]:
+    """The map as `to_saliency` enlarges it: (h, w) float32 in [0, 1] of all of a picture of `size`, without padding."""
+    return _stretched(_unpad(values, size, spec), spec.stretch)
+
+
+def saliency_rows(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> Rows:
     """As `to_saliency`, as a function that gives rows top to bottom (half-open): the whole need not lie in memory."""
     small = _stretched(_unpad(values, size, spec), spec.stretch)
-    if small.shape == size:
-        return lambda top, bottom: small[top:bottom]
-    wide: NDArray[np.float32] = cv2.resize(small, (size[1], small.shape[0]), interpolation=cv2.INTER_LINEAR)
-    last = small.shape[0] - 1
-
-    def rows(top: int, bottom: int) -> Saliency:
-        mixed = np.empty((bottom - top, size[1]), np.float32)
-        for row, y in enumerate(range(top, bottom)):
-            position = min(max((y + 0.5) * (small.shape[0] / size[0]) - 0.5, 0), last)
-            low, part = int(position), position % 1
-            cv2.addWeighted(wide[low], 1 - part, wide[min(low + 1, last)], part, 0, dst=mixed[row])
-        return mixed
-
-    return rows
+    return enlarged_rows(small, size)
 
 
 def to_published_map(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> NDArray[np.uint8]:

@@ -24,6 +24,9 @@ Saliency: TypeAlias = NDArray[np.float32]
 Alpha: TypeAlias = NDArray[np.float32]
 """How much of each pixel is the object: (H, W) float32 in [0, 1]."""
 
+Trimap: TypeAlias = NDArray[np.float32]
+"""What is known of alpha: (H, W) float32: 0 background, 1 foreground, 0.5 unknown."""
+
 Box: TypeAlias = tuple[int, int, int, int]
 """(left, top, right, bottom) in pixels; right and bottom are one past the last pixel."""
 

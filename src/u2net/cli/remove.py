@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +27,20 @@ if TYPE_CHECKING:
 )
 @picture_options
 @encoding_options
+@click.option(
+    "--edges",
+    type=click.Choice(["auto", "soft", "sharp", "hair", "none"]),
+    default="auto",
+    show_default=True,
+    help="auto follows the picture's edges; soft looks farther, for fur and smoke; sharp hardens them, for products; "
+    "hair finds single strands (needs the extra matting); none leaves the network's own.",
+)
+@click.option(
+    "--foreground/--no-foreground",
+    default=True,
+    show_default=True,
+    help="Take the old background's colour out of half-transparent pixels.",
+)
 @click.option("--only-mask", is_flag=True, help="Write the alpha as a grey picture instead of the cutout.")
 @click.option(
     "--background",
@@ -37,6 +51,8 @@ if TYPE_CHECKING:
 def command(
     session: SessionOptions,
     given: InputOptions,
+    edges: Any,
+    foreground: bool,
     only_mask: bool,
     background: str | None,
     encoding: EncodingOptions,
@@ -70,7 +86,7 @@ def command(
     opened = session.open(quiet=given.quiet)
 
     def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
-        cutout = remove(picture, opened)
+        cutout = remove(picture, opened, edges=edges, foreground=foreground)
         report = {
             "box": cutout.box,
             "coverage": round(cutout.coverage, 4),
