@@ -18,7 +18,7 @@ from conftest import EXAMPLES
 from PIL import Image
 
 from u2net.cli import cli, rembg_folder
-from u2net.compat.rembg import remove
+from u2net.compat.rembg import RembgSession, new_session, remove
 from u2net.session import Session
 
 
@@ -28,6 +28,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Session) -> P
     picture("cat.png", tmp_path / "cat.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def loaded() -> RembgSession:
+    """What the command itself opens."""
+    return new_session("u2netp")
 
 
 def picture(example: str, path: Path) -> None:
@@ -43,10 +49,10 @@ def opened(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)))
 
 
-def test_one_picture_becomes_what_the_library_makes_of_it(folder: Path, small: Session) -> None:
+def test_one_picture_becomes_what_the_library_makes_of_it(folder: Path, loaded: RembgSession) -> None:
     assert rembg("i", "-m", "u2netp", "cat.jpg", "out/cat.png").exit_code == 0
     np.testing.assert_array_equal(
-        Image.open("out/cat.png"), opened(remove(Path("cat.jpg").read_bytes(), session=small))
+        Image.open("out/cat.png"), opened(remove(Path("cat.jpg").read_bytes(), session=loaded))
     )
 
 
@@ -69,14 +75,14 @@ def test_standard_input_goes_to_standard_output(folder: Path) -> None:
     ],
 )
 def test_each_flag_is_the_argument_of_its_name(
-    folder: Path, small: Session, flags: list[str], arguments: dict[str, object]
+    folder: Path, loaded: RembgSession, flags: list[str], arguments: dict[str, object]
 ) -> None:
     result = rembg("i", "-m", "u2netp", *flags, "cat.jpg")
-    expected = opened(remove(Path("cat.jpg").read_bytes(), session=small, **arguments))
+    expected = opened(remove(Path("cat.jpg").read_bytes(), session=loaded, **arguments))
     np.testing.assert_array_equal(opened(result.stdout_bytes), expected)
 
 
-def test_matting_flags_reach_the_library(folder: Path, small: Session) -> None:
+def test_matting_flags_reach_the_library(folder: Path, loaded: RembgSession) -> None:
     pytest.importorskip("pymatting", reason="needs the extra u2net[matting]")
     result = rembg("i", "-m", "u2netp", "-a", "-af", "220", "-ab", "30", "-ae", "3", "cat.jpg")
     expected = remove(
@@ -85,7 +91,7 @@ def test_matting_flags_reach_the_library(folder: Path, small: Session) -> None:
         alpha_matting_foreground_threshold=220,
         alpha_matting_background_threshold=30,
         alpha_matting_erode_size=3,
-        session=small,
+        session=loaded,
         bgcolor=(0, 0, 0, 0),
     )
     np.testing.assert_array_equal(opened(result.stdout_bytes), opened(expected))
@@ -336,13 +342,13 @@ def test_stop_txt_of_an_earlier_run_does_not_stop_this_one(folder: Path) -> None
 # -- b and d
 
 
-def test_stream_of_raw_pictures_becomes_a_stream_of_pngs(folder: Path, small: Session) -> None:
+def test_stream_of_raw_pictures_becomes_a_stream_of_pngs(folder: Path, loaded: RembgSession) -> None:
     frames = [np.asarray(Image.open("cat.jpg")), np.asarray(Image.open("cat.jpg"))[:, ::-1]]
     result = rembg("b", "-m", "u2netp", "150", "100", stdin=b"".join(frame.tobytes() for frame in frames))
     pngs = result.stdout_bytes.split(b"\x89PNG\r\n\x1a\n")[1:]
     assert len(pngs) == 2
     for png, frame in zip(pngs, frames, strict=True):
-        expected = remove(np.ascontiguousarray(frame), session=small, bgcolor=(0, 0, 0, 0))
+        expected = remove(np.ascontiguousarray(frame), session=loaded, bgcolor=(0, 0, 0, 0))
         np.testing.assert_array_equal(opened(b"\x89PNG\r\n\x1a\n" + png), expected)
 
 

@@ -193,13 +193,24 @@ def test_decontaminate_is_our_estimation_over_the_mask(cat: Image.Image, monkeyp
         assert alpha.max() == np.float32(1)
         return 255 - pixels
 
-    stand_in = types.ModuleType("u2net.foreground")
-    stand_in.estimate_foreground = estimate_foreground  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "u2net.foreground", stand_in)
+    monkeypatch.setattr(cutouts, "estimate_foreground", estimate_foreground)
     mask = Image.linear_gradient("L").resize(cat.size).point(lambda grey: min(2 * grey, 255))
     cutout = np.asarray(rembg.remove(cat, session=Masks(mask), decontaminate=True))
     np.testing.assert_array_equal(cutout[..., :3], 255 - np.asarray(cat))
     np.testing.assert_array_equal(cutout[..., 3], mask)
+
+
+def test_decontaminate_gives_a_white_disc_on_green_a_white_edge() -> None:
+    distance = np.hypot(*(np.mgrid[:120, :160] - np.array([60, 80])[:, None, None]))
+    alpha = np.clip((45 - distance) / 10, 0, 1)[..., None]
+    picture = Image.fromarray(np.uint8(np.rint(alpha * 255 + (1 - alpha) * np.array([20, 160, 40]))))
+    session = Masks(Image.fromarray(np.uint8(np.rint(alpha[..., 0] * 255))))
+    edge = (alpha[..., 0] > 0.2) & (alpha[..., 0] < 0.8)
+    straight, darkened = (
+        np.asarray(rembg.remove(picture, session=session, decontaminate=flag))[edge][:, :3] for flag in (True, False)
+    )
+    assert straight.min() > 240
+    assert darkened.mean() < 140
 
 
 def test_picture_without_an_object_is_stretched_as_rembg_does(small: Session) -> None:

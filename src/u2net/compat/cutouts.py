@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from u2net.closed_form import announce_compilation
 from u2net.errors import MissingExtra
+from u2net.foreground import estimate_foreground
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,8 +46,6 @@ def with_alpha(image: Image.Image, mask: Image.Image) -> Image.Image:
 
 def decontaminated(image: Image.Image, mask: Image.Image) -> Image.Image:
     """The picture's colours without the old background, by u2net's own estimation, the mask its alpha. RGBA."""
-    from u2net.foreground import estimate_foreground
-
     grey = np.asarray(mask)
     colours = estimate_foreground(np.array(image.convert("RGB")), np.asarray(grey, np.float32) / np.float32(255))
     return Image.fromarray(np.dstack((colours, grey)))
@@ -85,6 +85,7 @@ def matted(
 
 def matting_functions() -> tuple[Callable[..., Any], Callable[..., Any]]:
     """pymatting's closed-form alpha and multi-level colours. Raises MissingExtra where it is not installed."""
+    announce_compilation()
     try:
         from pymatting.alpha.estimate_alpha_cf import estimate_alpha_cf
         from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
