@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MINIMUM = (3, 10)
 TEST_GROUPS = ["test"]
-TEST_EXTRAS = ["onnxruntime", "heif", "evaluate"]
+TEST_EXTRAS = ["onnxruntime", "heif", "evaluate", "matting"]
 TORCH_EXTRAS = ["train", "export"]
 QUICK = "not torch and not slow"
 """pytest's selection where nothing says --all."""

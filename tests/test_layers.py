@@ -32,7 +32,7 @@ LAYERS = [
     {"models", "fetch", "weights", "session", "engines", "machine"},
     {"predict", "second_look", "looks", "hints", "subject", "remove", "batch", "evaluate", "report"}
     | {"doctor", "probe", "findings", "data_check", "contact_sheet"},
-    {"cli", "__main__"},
+    {"cli", "compat", "__main__"},
 ]
 TRAINING = 2
 """`train` stands beside the jobs: it may import this layer and those below, and only the surfaces import it."""

@@ -75,6 +75,15 @@ def plan(inputs: Sequence[str], output: str | None, *, tag: str, suffix: str) ->
     return jobs
 
 
+def jobs_below(folder: Path, output: Path, *, suffix: str) -> list[Job]:
+    """The pictures that lie below a folder now, each with its place below `output`; for who looks again and again.
+
+    Results by their name and the output folder are left out; none at all is no error, nor are two with one target.
+    """
+    found = [path for path in _walk(folder, output) if not _is_result(path)]
+    return [Job(path, output / path.relative_to(folder).with_name(path.stem + suffix)) for path in found]
+
+
 def _single(text: str, output: str | None, tag: str, suffix: str) -> Job:
     source = None if text == "-" else Path(text)
     if output == "-" or (output is None and source is None):

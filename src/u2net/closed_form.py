@@ -37,7 +37,7 @@ def solve(colours: NDArray[np.float32], trimap: Trimap, tolerance: float) -> Alp
     Returns (H, W) float32 in [0, 1], or None, with a warning, where the solver finds no solution.
     Raises MissingExtra without pymatting.
     """
-    _announce_compilation()
+    announce_compilation()
     try:
         from pymatting import cf_laplacian, cg, ichol
     except ImportError as error:
@@ -56,7 +56,7 @@ def solve(colours: NDArray[np.float32], trimap: Trimap, tolerance: float) -> Alp
     return np.clip(alpha, 0, 1).astype(np.float32).reshape(trimap.shape)
 
 
-def _announce_compilation() -> None:
+def announce_compilation() -> None:
     """pymatting's first import compiles for a minute; say so, once."""
     if "pymatting" in sys.modules:
         return

@@ -103,6 +103,27 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_B
     )
 
 
+def open_pillow(data: bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> Image.Image:
+    """Decode a picture as Pillow does, in its own mode and not turned upright; only `compat` wants that.
+
+    data: the bytes of a file. Limits and errors are those of `read`.
+    """
+    stream, name = io.BytesIO(data), "the picture"
+    _check_bytes(len(data), name, max_bytes)
+    try:
+        prefix = data[:PREFIX_BYTES]
+        cost = jpeg.cost_of(stream) if prefix.startswith(jpeg.SIGNATURE) else None
+        image = open_image(stream, prefix, name)
+        if cost:
+            _check_cost(image, cost, name, max_pixels)
+        _check_size(image.height, image.width, name, max_pixels, _DECODER_BYTES.get(image.format or "", 4))
+        image.load()
+        _check_size(image.height, image.width, name, max_pixels)
+    except DAMAGE as error:
+        raise _damaged(error, name) from error
+    return image
+
+
 def _read_file(path: Path, max_pixels: int, max_bytes: int) -> Picture:
     try:
         status = path.stat()
@@ -124,10 +145,7 @@ def _read_file(path: Path, max_pixels: int, max_bytes: int) -> Picture:
 
 
 def _decode(stream: BinaryIO, size_bytes: int, name: str, max_pixels: int, max_bytes: int) -> Picture:
-    if size_bytes == 0:
-        raise UnreadablePicture(f"{name}: is empty (0 bytes)")
-    if size_bytes > max_bytes:
-        raise PictureTooLarge(f"{name}: is larger than {max_bytes / 1e6:g} MB; raise max_bytes if you trust it")
+    _check_bytes(size_bytes, name, max_bytes)
     try:
         prefix = stream.read(PREFIX_BYTES)
         if png.is_sixteen_bit(prefix):
@@ -227,6 +245,13 @@ def _upright(decoded: _Decoded) -> Picture:
         dpi = dpi[::-1]
     block = exif.cleaned(decoded.exif, turned=decoded.turned) if decoded.exif else None
     return Picture(pixels, alpha, decoded.icc, dpi, block, metadata.xmp_bytes(decoded.xmp))
+
+
+def _check_bytes(size_bytes: int, name: str, max_bytes: int) -> None:
+    if size_bytes == 0:
+        raise UnreadablePicture(f"{name}: is empty (0 bytes)")
+    if size_bytes > max_bytes:
+        raise PictureTooLarge(f"{name}: is larger than {max_bytes / 1e6:g} MB; raise max_bytes if you trust it")
 
 
 def _check_size(height: int, width: int, name: str, max_pixels: int, pixel_bytes: float = 4) -> None:

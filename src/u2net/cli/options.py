@@ -246,12 +246,12 @@ class InputOptions:
 
 def session_options(command: Command) -> Command:
     """Give a command the flags about the model and what runs it; it gets `session: SessionOptions`."""
-    return _grouped(command, SessionOptions, "session", _SESSION_OPTIONS)
+    return grouped(command, SessionOptions, "session", _SESSION_OPTIONS)
 
 
 def picture_options(command: Command) -> Command:
     """Give a command the flags of both groups; it gets `session: SessionOptions` and `given: InputOptions`."""
-    return _grouped(session_options(command), InputOptions, "given", _INPUT_OPTIONS)
+    return grouped(session_options(command), InputOptions, "given", _INPUT_OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -282,7 +282,7 @@ class SubjectOptions:
 
 def subject_options(command: Command) -> Command:
     """Give a command the flags about which object is meant; it gets `subject: SubjectOptions`."""
-    return _grouped(command, SubjectOptions, "subject", _SUBJECT_OPTIONS)
+    return grouped(command, SubjectOptions, "subject", _SUBJECT_OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -317,10 +317,10 @@ class EncodingOptions:
 
 def encoding_options(command: Command) -> Command:
     """Give a command the flags about the written file; it gets `encoding: EncodingOptions`."""
-    return _grouped(command, EncodingOptions, "encoding", _ENCODING_OPTIONS)
+    return grouped(command, EncodingOptions, "encoding", _ENCODING_OPTIONS)
 
 
-def _grouped(command: Command, group: Any, name: str, options: list[Any]) -> Command:
+def grouped(command: Command, group: Any, name: str, options: list[Any]) -> Command:
     """Add options to a command, which gets their values as one argument `name`, a `group`."""
 
     def collect(**values: Any) -> Any:

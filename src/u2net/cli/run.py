@@ -45,7 +45,7 @@ def run(jobs: Sequence[Job], work: Work, given: InputOptions) -> int:
             except U2NetError as error:
                 failures.append(error)
                 report = {"input": job.name, "error": str(error)}
-                tell(f"u2net: {_named(job, error)}")
+                tell(f"u2net: {named(job, error)}")
             done = "error" not in report and job.target is not None and not given.quiet
             if line := json.dumps(report) if given.as_json else str(job.target) if done else "":
                 if sys.stdout.isatty() and sys.stderr.isatty():
@@ -65,7 +65,7 @@ def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) 
     start = time.perf_counter()
     picture = read(sys.stdin.buffer if job.source is None else job.source, **given.limits)
     if job.target is not None:
-        _check_target(job.target, beside=job.source is not None and given.output is None)
+        check_target(job.target, beside=job.source is not None and given.output is None)
     decoded = time.perf_counter()
     encode, report = work(picture)
     size = list(picture.size)
@@ -81,7 +81,7 @@ def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) 
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
-        _make_folder(job.target.parent)
+        make_folder(job.target.parent)
         write_bytes(job.target, data)
     written = time.perf_counter()
     times = {"read": decoded - start, "work": worked - decoded, "write": written - worked}
@@ -94,7 +94,7 @@ def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) 
     }
 
 
-def _check_target(target: Path, *, beside: bool) -> None:
+def check_target(target: Path, *, beside: bool) -> None:
     """Say before the work, not after it, that a result cannot be written: its name is too long, its folder read-only.
 
     beside: whether it would lie beside its input because there was no -o. Raises CannotWrite.
@@ -111,14 +111,14 @@ def _check_target(target: Path, *, beside: bool) -> None:
         raise CannotWrite(f"{target}: cannot be written: the folder {folder} is read-only to you; {advice}")
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotWrite(f"{folder}: the folder cannot be made: {error.strerror or error}") from error
 
 
-def _named(job: Job, error: U2NetError) -> str:
-    """The error's message, with the input's name where it does not name it already."""
+def named(job: Job, error: U2NetError) -> str:
+    """An error's message, with the input's name where it does not name it already."""
     message = str(error).removeprefix("the picture: ")
     return message if job.source is not None and job.name in message else f"{job.name}: {message}"

@@ -1,0 +1,1 @@
+"""The calls of other tools, so that a program written for them needs one other import."""
