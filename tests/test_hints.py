@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from colour_network import colour_session, disc, painted
+from conftest import EXAMPLES
 from numpy.typing import NDArray
 
 import u2net
 from u2net import Hint
 from u2net.errors import BadInput
+from u2net.session import Session
 from u2net.types import Picture
 
 SIZE = (160, 200)
@@ -215,3 +217,23 @@ def test_tiny_pictures_take_every_wish(size: tuple[int, int], level: float) -> N
     everything: dict[str, Any] = {"detail": True, "keep": "largest", "fill_holes": True, "min_area": 1}
     for hint in (Hint(point=(0, 0)), Hint(box=(0, 0, *size[::-1])), Hint(box=(0, 0, 1, 1), positive=False)):
         assert cut(picture, hint, **everything).size == size
+
+
+def test_published_network_finds_the_shuttle_behind_the_astronaut(small: Session) -> None:
+    picture = EXAMPLES / "astronaut.jpg"
+    face, suit, tank = (120, 230), (400, 240), (60, 415)  # row, column
+    plain = u2net.remove(picture, small, edges="none").alpha
+    assert min(plain[face], plain[suit]) > 0.9
+    assert plain[tank] < 0.1
+    shuttle = u2net.remove(picture, small, edges="none", hints=[Hint(box=(330, 0, 512, 330))])
+    assert shuttle.alpha[tank] > 0.7
+    assert max(shuttle.alpha[face], shuttle.alpha[suit]) == 0
+    assert shuttle.box is not None
+    np.testing.assert_allclose(shuttle.box, (354, 0, 456, 265), atol=30)
+
+
+def test_published_network_and_two_points_part_a_head_from_its_suit(small: Session) -> None:
+    hints = [Hint(point=(230, 120)), Hint(point=(240, 400), positive=False)]
+    head = u2net.remove(EXAMPLES / "astronaut.jpg", small, edges="none", hints=hints).alpha
+    assert head[120, 230] > 0.9
+    assert head[300:, :].max() == 0
