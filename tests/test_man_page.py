@@ -42,7 +42,7 @@ def test_every_option_of_every_command_is_in_its_section() -> None:
     assert ("u2net remove", "--background") in pairs and ("u2net models pull", "--offline") in pairs
     for path, option in pairs:
         section = PLAIN.split(f"\n.SS {path}\n")[1].split("\n.S")[0]
-        assert re.search(rf"^(-\w+, )?{option}\b", section, re.MULTILINE), (path, option)
+        assert re.search(rf"^(-[\w-]+, )*{option}\b", section, re.MULTILINE), (path, option)
 
 
 def test_exit_codes_are_those_of_the_readme() -> None:
