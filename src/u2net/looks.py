@@ -27,7 +27,7 @@ object."""
 _ABOUT = 0.1
 """Looks whose scores differ by less are equal."""
 
-_BOX_MARGINS = (0.1, 0.4)
+_BOX_MARGINS = (0.1, 0.25, 0.4)
 """What lies in a box is looked at with so much around it on every side, in sides of the box."""
 
 
@@ -64,7 +64,7 @@ def look_around(session: Session, picture: Picture, point: tuple[int, int]) -> L
 def look_into(session: Session, picture: Picture, wanted: Box) -> Look | None:
     """What lies in a box of the picture, cut off at the box; None where nothing does.
 
-    Of looks with less and more around the box the one counts that fills it better.
+    Of looks with less and more around the box the one counts whose saliency fills the box best and lies in it most.
     """
     best, best_score = None, 0.0
     for margin in _BOX_MARGINS:
@@ -75,7 +75,8 @@ def look_into(session: Session, picture: Picture, wanted: Box) -> Look | None:
         values = np.zeros_like(seen.map)
         values[cells] = seen.map[cells]
         look = Look(box, values, float(values.max()) * seen.ceiling)
-        score = look.confidence * fills(look, wanted)
+        within = float(values.sum() / max(seen.map.sum(), 1e-6))
+        score = look.confidence * fills(look, wanted) * within
         if look.confidence >= EMPTY_BELOW and score > best_score:
             best, best_score = look, score
     return best
