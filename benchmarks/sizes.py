@@ -138,6 +138,7 @@ def work(small: Path, picture: Path, target: str, times: int) -> dict[str, float
 
     import u2net
     from u2net.composite import cutout
+    from u2net.matte import refine
     from u2net.predict import predict
 
     session = u2net.open_session("u2netp", precision="f32", offline=True)
@@ -149,8 +150,8 @@ def work(small: Path, picture: Path, target: str, times: int) -> dict[str, float
         moments.append(time.perf_counter())
         prediction = predict(session, given)
         moments.append(time.perf_counter())
-        alpha = prediction.saliency_rows if prediction.found else np.zeros(given.size, np.float32)
-        made = cutout(given, alpha, confidence=prediction.confidence)
+        alpha = refine(given.pixels, prediction.coarse()) if prediction.found else np.zeros(given.size, np.float32)
+        made = cutout(given, alpha, confidence=prediction.confidence, foreground=prediction.found)
         del given
         moments.append(time.perf_counter())
         made.to_bytes(target)  # type: ignore[arg-type]

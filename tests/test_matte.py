@@ -142,7 +142,9 @@ def test_sharp_edge_is_narrower_than_autos() -> None:
 def test_pictures_of_a_few_pixels(size: tuple[int, int]) -> None:
     saliency = np.zeros((320, 320), np.float32)
     saliency[:, 160:] = 0.7
-    for edges in ("auto", "soft", "sharp", "none"):
+    for edges in EDGES:
+        if edges == "hair":
+            pytest.importorskip("pymatting", reason="needs the extra matting")
         found = whole(refine(np.full((*size, 3), 9, np.uint8), saliency, edges), size[0])
         assert found.shape == size
         assert np.isfinite(found).all()
@@ -198,7 +200,7 @@ def test_solver_without_a_solution_falls_back_to_the_guided_filter_and_says_so(
     pixels, alpha = disc()
     found = whole(refine_closed_form(pixels, blurred(alpha)), 300)
     assert np.abs(found - alpha).mean() < 0.02
-    assert "no solution (did not converge" in caplog.text
+    assert "no solution: did not converge" in caplog.text
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
@@ -247,7 +249,7 @@ def test_real_mattes_are_nearer_to_the_truth(reference: Path, session_of: Callab
             found = whole(refine(pixels, saliency, edges), pixels.shape[0])  # type: ignore[arg-type]
             bands[edges].append(errors(found, alpha, band))
             wholes[edges].append(errors(found, alpha, np.ones_like(band)))
-    assert np.mean(bands["auto"]) < 0.75 * np.mean(bands["none"])
+    assert np.mean(bands["auto"]) < 0.80 * np.mean(bands["none"])
     assert all(auto < raw for auto, raw in zip(bands["auto"], bands["none"], strict=True))
     assert np.mean(bands["hair"]) < 0.024
     assert np.mean(wholes["hair"]) < 0.0047
@@ -269,3 +271,105 @@ def test_more_contrast_is_a_parameter_not_another_filter() -> None:
     plain = whole(refine_guided(pixels, saliency, Guided(contrast=1)), 300)
     hard = whole(refine_guided(pixels, saliency, Guided(contrast=3)), 300)
     np.testing.assert_allclose(hard, np.clip((plain - 0.5) * 3 + 0.5, 0, 1), atol=1e-5)
+
+
+def test_auto_is_no_worse_than_the_map_on_photographs(reference: Path, session_of: Callable[[str], Session]) -> None:
+    """Where colours do not tell object and background apart the map stays: no smoke around the object. Every fourth
+    picture of ECSSD's hundred; its truths are hard masks, so that every softness counts as an error."""
+    session = session_of("u2net")
+    off: dict[str, list[float]] = {"none": [], "auto": []}
+    for image in sorted((reference / "ecssd-100" / "images").iterdir())[::4]:
+        picture = u2net.read(image)
+        saliency = predict(session, picture).coarse()
+        truth = u2net.read(reference / "ecssd-100" / "truths" / f"{image.stem}.png").pixels[..., 0] > 128
+        for edges, values in off.items():
+            values.append(float(np.abs(whole(refine(picture.pixels, saliency, edges), truth.shape[0]) - truth).mean()))  # type: ignore[arg-type]
+    assert np.mean(off["auto"]) < 1.02 * np.mean(off["none"])
+
+
+def test_noise_that_tells_nothing_leaves_the_map_alone() -> None:
+    _, alpha = disc()
+    noise = RANDOM.integers(0, 256, (300, 400, 3)).astype(np.uint8)
+    saliency = blurred(alpha)
+    raw = whole(refine(noise, saliency, "none"), 300)
+    found = whole(refine(noise, saliency, "auto"), 300)
+    believing = Guided(trust=(-99.0, -98.0))
+    wrong = whole(refine_guided(noise, saliency, believing), 300)
+    steepened = np.clip((raw - 0.5) * believing.contrast + 0.5, 0, 1)
+    assert np.abs(found - steepened).mean() < 0.5 * np.abs(wrong - steepened).mean()
+
+
+def test_hair_keeps_an_object_that_is_thinner_than_the_band() -> None:
+    pytest.importorskip("pymatting", reason="needs the extra matting")
+    alpha = np.zeros((400, 400), np.float32)
+    alpha[50:350, 196:204] = 1  # a pole of 8 pixels, the band is 6 on each side
+    saliency = cv2.GaussianBlur(alpha, (0, 0), 1)
+    pixels = np.rint(alpha[..., None] * (200, 60, 40) + (1 - alpha[..., None]) * (30, 80, 190)).astype(np.uint8)
+    found = whole(refine(pixels, cv2.resize(saliency, (320, 320), interpolation=cv2.INTER_AREA), "hair"), 400)
+    assert found[100:300, 198:202].min() > 0.9
+    assert found[:, :180].max() < 0.1
+
+
+def test_hidden_colours_do_not_change_the_edges(small: Session) -> None:
+    pixels, alpha = disc()
+    own = np.where(cv2.dilate((alpha > 0).astype(np.uint8), np.ones((3, 3))) > 0, 255, 0).astype(np.uint8)
+    hidden = pixels.copy()
+    hidden[own == 0] = RANDOM.integers(0, 256, (int((own == 0).sum()), 3))
+    plain, noisy = (u2net.remove(u2net.Picture(each, own), small).pixels for each in (pixels, hidden))
+    np.testing.assert_array_equal(plain, noisy)
+
+
+@pytest.mark.parametrize("edges", ["auto", "sharp"])
+def test_there_is_no_seam_between_tiles_and_blocks_of_rows(edges: Any) -> None:
+    saliency = np.zeros((100, 320), np.float32)
+    saliency[:, 160:] = 0.6  # everywhere the same; and one spot that makes only the first tile work
+    saliency[40:60, 20:40] = RANDOM.random((20, 20))
+    pixels = RANDOM.integers(100, 110, (300, 1600, 3)).astype(np.uint8)
+    rows = refine(pixels, saliency, edges)
+    found = rows(0, 300)
+    assert np.abs(np.diff(found[:, 1000:1100], axis=1)).max() < 0.05  # 1024 is where a tile begins
+    np.testing.assert_allclose(np.vstack([rows(0, 90), rows(90, 300)]), found, atol=0.04)
+
+
+def test_panorama_keeps_the_rows_of_its_map() -> None:
+    pixels, alpha = disc((100, 1000))
+    saliency = cv2.resize(cv2.GaussianBlur(alpha, (0, 0), 2), (320, 320), interpolation=cv2.INTER_AREA)
+    raw, found = (whole(refine(pixels, saliency, edges), 100) for edges in ("none", "auto"))
+    assert np.square(found - alpha).mean() < np.square(raw - alpha).mean()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 1), np.float32),
+        np.full((4, 4), np.nan, np.float32),
+        np.full((4, 4), 255, np.float32),
+        np.full((4, 4), -1, np.float32),
+    ],
+)
+def test_map_that_is_none_is_refused_at_the_door(wrong: np.ndarray) -> None:
+    for function in (refine, matte_trimap):
+        with pytest.raises(BadInput, match=r"\[0, 1\]"):
+            function(np.zeros((8, 8, 3), np.uint8), wrong)
+
+
+def test_map_of_doubles_is_taken() -> None:
+    pixels, alpha = disc()
+    single, double = (whole(refine(pixels, blurred(alpha).astype(kind)), 300) for kind in (np.float32, np.float64))
+    np.testing.assert_allclose(single, double, atol=1e-6)
+
+
+def test_few_unknown_pixels_far_apart_are_not_solved_at_full_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def spy(colours: Any, trimap: np.ndarray, tolerance: float) -> np.ndarray:
+        sizes.append(trimap.size)
+        return trimap
+
+    monkeypatch.setattr("u2net.matte.solve", spy)
+    trimap = np.zeros((2000, 3000), np.float32)
+    trimap[:, 1500:] = 1
+    trimap[10:14, 10:40] = trimap[-14:-10, -40:-10] = 0.5
+    assert whole(matte_trimap(np.zeros((2000, 3000, 3), np.uint8), trimap), 5).shape == (5, 3000)
+    assert max(sizes) <= 510_000

@@ -16,6 +16,7 @@ from u2net.types import Alpha, Trimap
 log = logging.getLogger(__name__)
 
 _MISSING = "edges 'hair' need pymatting; run: pip install 'u2net[matting]'"
+_WINDOW_PX = 3
 _NON_ZEROS_A_PIXEL = 100
 """Of the preconditioner, at most; pymatting's own bound reserves 4 GB. 30 to 40 were seen."""
 _SHIFT = 1e-3
@@ -37,6 +38,8 @@ def solve(colours: NDArray[np.float32], trimap: Trimap, tolerance: float) -> Alp
     Returns (H, W) float32 in [0, 1], or None, with a warning, where the solver finds no solution.
     Raises MissingExtra without pymatting.
     """
+    if min(trimap.shape) < _WINDOW_PX:
+        return None
     announce_compilation()
     try:
         from pymatting import cf_laplacian, cg, ichol
@@ -51,7 +54,7 @@ def solve(colours: NDArray[np.float32], trimap: Trimap, tolerance: float) -> Alp
         preconditioner = ichol(inner, shifts=[_SHIFT, 0.1, 10.0], max_nnz=_NON_ZEROS_A_PIXEL * inner.shape[0])
         alpha[~known] = cg(inner, -outer.dot(alpha[known]), M=preconditioner, rtol=tolerance)
     except ValueError as error:
-        log.warning("closed-form matting found no solution (%s); the guided filter is used", error)
+        log.warning("closed-form matting found no solution: %s", error)
         return None
     return np.clip(alpha, 0, 1).astype(np.float32).reshape(trimap.shape)
 

@@ -19,7 +19,7 @@ from u2net.errors import BadInput
 from u2net.guided_filter import linear_model
 from u2net.region import bounding_box
 from u2net.scaling import Rows, enlarged_rows, enlarged_tile, shrunk
-from u2net.trimap import to_trimap
+from u2net.trimap import HIGH, LOW, to_trimap
 from u2net.types import Alpha, Box, Pixels, Saliency, Size, Trimap
 
 Edges: TypeAlias = Literal["auto", "soft", "sharp", "hair", "none"]
@@ -31,14 +31,19 @@ class Guided:
 
     scale: at which size it works, as a share of the map's own (the map is as blurred as its pixels are large).
     radius_px: of its window, at that size. epsilon: how much colours may vary (variance, full scale 1) and count as
-    one. passes: how often; each begins from the last one's matte. contrast: alpha is steepened so many times about .5.
+    one. reach_px: so far beyond the undecided it may change what the map calls background. passes: how often; each
+    begins from the last one's matte. contrast: alpha is steepened so many times about .5.
+    trust: the fit counts where it explains nearly all of the map nearby, from the first share of its variance on, and
+    fully from the second; where colours do not tell object and background apart, the map stays.
     """
 
-    scale: float = 5 / 8
+    scale: float = 1 / 2
     radius_px: int = 5
     epsilon: float = 1e-5
     passes: int = 2
-    contrast: float = 1.1
+    contrast: float = 1.35
+    trust: tuple[float, float] = (0.4, 0.9)
+    reach_px: int = 6
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,8 @@ class ClosedForm:
     memory grow with it, not with the picture. tolerance: when the solver stops, relative to where it began.
     """
 
-    low: float = 0.02
-    high: float = 0.98
+    low: float = LOW
+    high: float = HIGH
     band: float = 0.015
     max_unknown_px: int = 15_000
     tolerance: float = 1e-4
@@ -61,7 +66,7 @@ _AUTO = Guided()
 _HAIR = ClosedForm()
 EDGES: dict[Edges, Guided | ClosedForm | None] = {
     "auto": _AUTO,
-    "soft": Guided(scale=1 / 2, radius_px=8, epsilon=3e-5, passes=1, contrast=1.0),
+    "soft": Guided(radius_px=8, epsilon=3e-5, passes=1, contrast=1.1, reach_px=16),
     "sharp": Guided(contrast=3.0),
     "hair": _HAIR,
     "none": None,
@@ -69,23 +74,23 @@ EDGES: dict[Edges, Guided | ClosedForm | None] = {
 """What `--edges` means. auto: follows the picture's edges; soft: looks farther, for fur and smoke; sharp: the same as
 auto, then hardened, for products and logos; hair: closed-form matting, strand by strand; none: the map as it is."""
 
-LOW, HIGH = 0.02, 0.98
-"""A map is undecided between these two; below and above, alpha is 0 and 1."""
-
 _MARGIN_PX = 2
 """Around the unknown pixels that are solved for: the window of the closed form is three pixels wide."""
 _TILE_PX = 512
+_ROUNDING = 1e-4
+_MAX_WORK_PX = 500_000
 
 
 def refine(pixels: Pixels, saliency: Saliency, edges: Edges = "auto") -> Rows:
     """The alpha matte of a picture, as a function that gives rows of it, so that the whole never lies in memory.
 
-    pixels: (H, W, 3) RGB, uint8 or uint16. saliency: (h, w) float32 in [0, 1] of all of the picture, at its own size
-    or smaller, as the network gives it. edges: a key of `EDGES`.
-    Raises BadInput for another key, MissingExtra where `hair` lacks pymatting.
+    pixels: (H, W, 3) RGB, uint8 or uint16. saliency: (h, w) float32 in [0, 1] of all of the picture, of any size, as
+    the network gives it. edges: a key of `EDGES`.
+    Raises BadInput for another key and for a map of other values, MissingExtra where `hair` lacks pymatting.
     """
     if edges not in EDGES:
         raise BadInput(f"no edges '{edges}'; choose one of {', '.join(EDGES)}")
+    saliency = _checked(saliency)
     way = EDGES[edges]
     if isinstance(way, Guided):
         return refine_guided(pixels, saliency, way)
@@ -102,19 +107,33 @@ def refine_guided(pixels: Pixels, saliency: Saliency, way: Guided = _AUTO) -> Ro
     (arXiv:1505.00996): the coefficients are found at a reduced size, enlarged, and applied at full size.
     """
     size = pixels.shape[0], pixels.shape[1]
-    work = _scaled(size, way.scale * max(saliency.shape) / max(size))
+    # Each side by the map's: of a panorama squashed to a square the short side is what the map knows best.
+    height, width = (max(1, min(have, round(way.scale * own))) for have, own in zip(size, saliency.shape, strict=True))
+    work = height, width
     colours = _colours(pixels, work)
     decided = _resized(np.clip((saliency - LOW) / np.float32(HIGH - LOW), 0, 1), work)
     undecided = ((decided > 0) & (decided < 1)).view(np.uint8)
-    reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * way.radius_px + 1,) * 2)
+    reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * way.reach_px + 1,) * 2)
     # Outwards it may find hair that the map missed; inwards it would only take in what looks like the background.
     weight = np.where(decided == 1, 0, cv2.dilate(undecided, reach)).astype(np.float32)
     alpha = decided
     for _ in range(way.passes):
         model = linear_model(colours, alpha, way.radius_px, way.epsilon)
         fitted = np.clip((model[..., :3] * colours).sum(axis=2) + model[..., 3], 0, 1)
-        alpha = np.where(weight > 0, fitted, decided)
-    return _applied(pixels, model, weight, decided, way.contrast)
+        trusted = weight * _trust(fitted, decided, way)
+        alpha = decided + (fitted - decided) * trusted
+    return _applied(pixels, model, trusted, decided, way.contrast)
+
+
+def _trust(fitted: NDArray[np.float32], decided: NDArray[np.float32], way: Guided) -> NDArray[np.float32]:
+    """How far the fit is to be believed: by the share of the map's variance in each window that it explains."""
+    window = 2 * way.radius_px + 1, 2 * way.radius_px + 1
+    left_over = cv2.blur(np.square(fitted - decided), window)
+    variance = cv2.blur(np.square(decided), window) - np.square(cv2.blur(decided, window))
+    explained = 1 - left_over / np.maximum(variance, np.float32(1e-4))
+    low, high = way.trust
+    trust: NDArray[np.float32] = np.clip((explained - np.float32(low)) / np.float32(high - low), 0, 1)
+    return trust
 
 
 def refine_closed_form(pixels: Pixels, saliency: Saliency, way: ClosedForm = _HAIR) -> Rows:
@@ -124,7 +143,7 @@ def refine_closed_form(pixels: Pixels, saliency: Saliency, way: ClosedForm = _HA
     solver finds no solution a warning is logged, and the guided filter is used.
     """
     size = pixels.shape[0], pixels.shape[1]
-    work = _scaled(size, 2 * max(saliency.shape) / max(size))
+    work = _scaled(size, max(2 * own / have for own, have in zip(saliency.shape, size, strict=True)))
     band_px = way.band * max(work)
     trimap = to_trimap(_resized(saliency, work), low=way.low, high=way.high, band_px=band_px)
     return _solved(pixels, trimap, way) or refine_guided(pixels, saliency)
@@ -138,15 +157,28 @@ def matte_trimap(pixels: Pixels, trimap: Trimap, way: ClosedForm = _HAIR) -> Row
     Raises MissingExtra without pymatting.
     Source: Levin, Lischinski, Weiss, "A Closed-Form Solution to Natural Image Matting", TPAMI 2008.
     """
+    trimap = _checked(trimap)
     return _solved(pixels, trimap, way) or enlarged_rows(trimap, (pixels.shape[0], pixels.shape[1]))
+
+
+def _checked(values: Saliency | Trimap) -> NDArray[np.float32]:
+    if values.ndim != 2 or not np.issubdtype(values.dtype, np.floating):
+        raise BadInput(f"expected (H, W) floats in [0, 1], got {values.shape} {values.dtype}")
+    if not (values.min() >= -_ROUNDING and values.max() <= 1 + _ROUNDING):  # NaN is neither
+        raise BadInput(f"expected values in [0, 1], got {values.min()} to {values.max()}")
+    return np.clip(values, 0, 1).astype(np.float32, copy=False)
 
 
 def _solved(pixels: Pixels, trimap: Trimap, way: ClosedForm) -> Rows | None:
     size = pixels.shape[0], pixels.shape[1]
     unknown = float((trimap == 0.5).mean())
-    if not unknown or not ((trimap == 0).any() and (trimap == 1).any()):
+    if not unknown:
         return enlarged_rows(trimap, size)
-    work = _scaled(size, math.sqrt(way.max_unknown_px / (unknown * size[0] * size[1])))
+    if not ((trimap == 0).any() and (trimap == 1).any()):
+        return None
+    # Few unknown pixels may lie far apart: what is held for all of a box is bounded too.
+    most_px = min(way.max_unknown_px / unknown, _MAX_WORK_PX)
+    work = _scaled(size, math.sqrt(most_px / (size[0] * size[1])))
     solved = _resized(trimap, work)
     solved = np.where(solved < 0.001, 0, np.where(solved > 0.999, 1, 0.5)).astype(np.float32)
     left, top, right, bottom = bounding_box(solved == 0.5) or (0, 0, 1, 1)
@@ -184,10 +216,11 @@ def _applied(
             seen = cv2.cvtColor(np.ascontiguousarray(pixels[top:bottom, tile]), cv2.COLOR_RGB2RGBA)
             terms = cv2.multiply(enlarged_tile(model, size, box), seen, dtype=cv2.CV_32F)
             fitted = cv2.transform(terms, np.ones((1, 4), np.float32))
-            mixed = result[:, tile] + (np.clip(fitted, 0, 1) - result[:, tile]) * enlarged_tile(weight, size, box)
-            if contrast != 1:
-                mixed = np.clip((mixed - 0.5) * np.float32(contrast) + np.float32(0.5), 0, 1)
-            result[:, tile] = mixed
+            result[:, tile] += (np.clip(fitted, 0, 1) - result[:, tile]) * enlarged_tile(weight, size, box)
+        if contrast != 1:
+            result *= np.float32(contrast)
+            result += np.float32((1 - contrast) / 2)
+            np.clip(result, 0, 1, out=result)
         return result
 
     return rows

@@ -45,15 +45,16 @@ def remove(
     # its module's name, and whichever is set last on the package is what `u2net.remove` means.
     import numpy as np
 
-    from u2net.composite import cutout
+    from u2net.composite import cutout, lay_over_colour
     from u2net.matte import refine
     from u2net.pixels import read
     from u2net.session import default_session
     from u2net.subject import find_subject
 
     picture = read(source)
+    opened = session or default_session()
     prediction = find_subject(
-        session or default_session(),
+        opened,
         picture,
         hints=hints,
         detail=detail,
@@ -63,5 +64,7 @@ def remove(
     )
     if not prediction.found:
         return cutout(picture, np.zeros(picture.size, np.float32), confidence=prediction.confidence)
-    alpha = refine(picture.pixels, prediction.coarse(), edges)
+    # As the network saw it: what is hidden under an alpha of 0 must not change the edges.
+    seen = lay_over_colour(picture, opened.spec.mean)
+    alpha = refine(seen, prediction.coarse(), edges)
     return cutout(picture, alpha, confidence=prediction.confidence, foreground=foreground)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +19,7 @@ from u2net.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from u2net.matte import Edges
     from u2net.types import Picture
 
 
@@ -55,7 +56,7 @@ def command(
     session: SessionOptions,
     given: InputOptions,
     subject: SubjectOptions,
-    edges: Any,
+    edges: Edges,
     foreground: bool,
     only_mask: bool,
     background: str | None,
