@@ -29,7 +29,7 @@ MARGIN = 0.25
 _MOSTLY = 0.8
 """A part lies in a box if so much of it does."""
 
-_FILLED = 0.6
+_FILLED = 0.85
 """Parts fill a box if their own box and it share so much (intersection over union); else the box is looked into."""
 
 _SLACK = 0.02
