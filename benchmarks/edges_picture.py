@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import u2net
 from u2net import models, weights
-from u2net.composite import parse_background
+from u2net.background import parse_background
 from u2net.encode import encode, write_bytes
 
 CROPS = [("astronaut.jpg", 264, 44), ("astronaut.jpg", 150, 18), ("coffee.jpg", 112, 322)]

@@ -28,9 +28,9 @@ LAYERS = [
         "tensor",
     }
     | {"scaling", "foreground", "guided_filter", "closed_form", "matte", "trimap"}
-    | {"composite", "region", "pairs", "truths", "likeness", "metrics", "card", "canvas", "split"},
+    | {"composite", "background", "region", "pairs", "truths", "likeness", "metrics", "card", "canvas", "split"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
-    {"predict", "second_look", "looks", "hints", "subject", "remove", "batch", "evaluate", "report"}
+    {"predict", "second_look", "looks", "hints", "subject", "cut", "remove", "batch", "evaluate", "report"}
     | {"doctor", "probe", "findings", "data_check", "contact_sheet"},
     {"cli", "compat", "__main__"},
 ]

@@ -15,7 +15,18 @@ from u2net.encode import format_of
 from u2net.errors import BadInput, UnreadablePicture
 from u2net.readers import SUFFIXES
 
-RESULT_TAGS = ("cutout", "mask", "saliency")
+RESULT_TAGS = (
+    "cutout",
+    "mask",
+    "saliency",
+    "cropped",
+    "boxed",
+    "highlighted",
+    "replaced",
+    "pasted",
+    "panel",
+    "parallax",
+)
 """Results written beside their input are named `<stem>.<tag>.<suffix>` and never taken as an input."""
 
 

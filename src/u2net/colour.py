@@ -6,6 +6,7 @@ import functools
 import io
 import operator
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,15 @@ def parse_colour(colour: str | Sequence[int]) -> Colour:
             raise BadInput(f"a colour is three or four whole numbers from 0 to 255, not {colour!r}")
     red, green, blue = numbers[:3]
     return red, green, blue, numbers[3] if len(numbers) == 4 else 255
+
+
+def colour_in(colour: Colour, icc: bytes | None, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """(4,) red, green, blue and opacity of a colour in the profile `icc` (None: sRGB), as numbers of `dtype`.
+
+    A profile that cannot be converted to (see `can_be_target`) is an error of the caller.
+    """
+    patch = convert_profile(np.array([[colour[:3]]], np.uint8), source_icc=None, target_icc=icc)
+    return to_depth(np.append(patch[0, 0], np.uint8(colour[3])), dtype)
 
 
 @functools.lru_cache(maxsize=4)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from u2net.colour import Colour, can_be_target, convert_profile, parse_colour, to_depth, to_eight_bits
+from u2net.background import Background, fitted, parse_background
+from u2net.colour import can_be_target, convert_profile, to_depth, to_eight_bits
 from u2net.encode import Format, encode, format_of, write_bytes
 from u2net.errors import BadInput
 from u2net.foreground import replace_colours
 from u2net.metadata import without_gps
-from u2net.pixels import MAX_BYTES, MAX_PIXELS, Source, read
 from u2net.png import Compress
 from u2net.region import bounding_box
 from u2net.scaling import Rows
@@ -28,7 +26,6 @@ from u2net.types import Alpha, Box, Picture, Pixels, Size
 if TYPE_CHECKING:
     from PIL import Image
 
-Background: TypeAlias = Source | Sequence[int]
 Keep: TypeAlias = Literal["all", "private", "none"]
 
 _BAND_PIXELS = 1 << 18
@@ -85,8 +82,14 @@ class Cutout:
         Raises BadInput for what is neither a colour nor a picture.
         """
         front = self if can_be_target(self.icc) else replace(self, pixels=_in_srgb(self.pixels, self.icc), icc=None)
-        behind = _fitted(parse_background(background), front.size, front.icc, front.pixels.dtype)
+        behind = fitted(parse_background(background), front.size, front.icc, front.pixels.dtype)
         return replace(front, pixels=_over(front.pixels, behind))
+
+    def mask(self) -> Cutout:
+        """The alpha as an opaque grey picture, without a profile."""
+        levels = self.pixels[..., 3]
+        opaque = np.full_like(levels, np.iinfo(levels.dtype).max)
+        return replace(self, pixels=cv2.merge([levels, levels, levels, opaque]), icc=None)
 
     def to_bytes(
         self,
@@ -233,53 +236,6 @@ def lay_over_colour(picture: Picture, colour: tuple[float, float, float]) -> Pix
     behind = np.empty((*picture.size, 4), dtype)
     behind[:] = np.rint(np.multiply((*colour, 1.0), np.iinfo(dtype).max)).astype(dtype)
     return np.ascontiguousarray(_over(cv2.merge([picture.pixels, picture.alpha]), behind)[..., :3])
-
-
-def parse_background(
-    background: Background, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES
-) -> Picture | Colour:
-    """Tell a picture from a colour, and read it; `Cutout.over` takes the result as well.
-
-    max_pixels, max_bytes: as for `read`. Raises BadInput for what is neither.
-    """
-    if isinstance(background, (list, tuple)):
-        return parse_colour(background)
-    if isinstance(background, str) and not os.path.isfile(background):
-        try:
-            return parse_colour(background)
-        except BadInput as error:
-            raise BadInput(f"the background '{background}' is no file, and {error}") from error
-    return read(background, max_pixels=max_pixels, max_bytes=max_bytes)  # type: ignore[arg-type]  # the sequence of numbers is dealt with above
-
-
-def _fitted(background: Picture | Colour, size: Size, icc: bytes | None, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """The background as (H, W, 4) pixels of `size` and `dtype`, in the profile `icc`."""
-    if isinstance(background, tuple):
-        *rgb, opacity = background
-        patch = convert_profile(np.array([[rgb]], np.uint8), source_icc=None, target_icc=icc)
-        behind = np.empty((*size, 4), dtype)
-        behind[:] = to_depth(np.append(patch[0, 0], np.uint8(opacity)), dtype)
-        return behind
-    pixels = background.pixels
-    if background.icc != icc:
-        pixels = convert_profile(pixels, source_icc=background.icc, target_icc=icc)
-    alpha = background.alpha
-    if alpha is None:
-        alpha = np.full(background.size, np.iinfo(dtype).max, dtype)
-    return _cover(cv2.merge([*cv2.split(to_depth(pixels, dtype)), to_depth(alpha, dtype)]), size)
-
-
-def _cover(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
-    """The middle of a picture, of the aspect of `size`, scaled to that."""
-    height, width = size
-    scale = max(height / pixels.shape[0], width / pixels.shape[1])
-    rows, columns = max(1, round(height / scale)), max(1, round(width / scale))
-    top, left = (pixels.shape[0] - rows) // 2, (pixels.shape[1] - columns) // 2
-    middle = pixels[top : top + rows, left : left + columns]
-    resized: NDArray[Any] = cv2.resize(
-        middle, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    )
-    return resized
 
 
 def _over(front: NDArray[Any], behind: NDArray[Any]) -> NDArray[Any]:

@@ -43,18 +43,14 @@ def remove(
     """
     # Imported here because `u2net/__init__.py` must load this module at once, and must stay light: the function has
     # its module's name, and whichever is set last on the package is what `u2net.remove` means.
-    import numpy as np
-
-    from u2net.composite import cutout, lay_over_colour
-    from u2net.matte import refine
+    from u2net.cut import cut_out
     from u2net.pixels import read
     from u2net.session import default_session
     from u2net.subject import find_subject
 
     picture = read(source)
-    opened = session or default_session()
     prediction = find_subject(
-        opened,
+        session or default_session(),
         picture,
         hints=hints,
         detail=detail,
@@ -62,9 +58,4 @@ def remove(
         fill_holes=fill_holes,
         min_area=min_area,
     )
-    if not prediction.found:
-        return cutout(picture, np.zeros(picture.size, np.float32), confidence=prediction.confidence)
-    # As the network saw it: what is hidden under an alpha of 0 must not change the edges.
-    seen = lay_over_colour(picture, opened.spec.mean)
-    alpha = refine(seen, prediction.coarse(), edges)
-    return cutout(picture, alpha, confidence=prediction.confidence, foreground=foreground)
+    return cut_out(picture, prediction, edges=edges, foreground=foreground)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +18,9 @@ from u2net.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from u2net.composite import Cutout
     from u2net.matte import Edges
+    from u2net.predict import Prediction
     from u2net.types import Picture
 
 
@@ -70,13 +71,14 @@ def command(
     Exit codes: 0 done, 1 some pictures failed, 2 wrong usage or bad input, 3 no object (--fail-if-empty), 4 no weights,
     5 no such device or engine.
     """
+    from u2net.background import parse_background
     from u2net.batch import plan
-    from u2net.cli.run import Report, run
+    from u2net.cli.run import Drawing, Report, run
     from u2net.closed_form import require_pymatting
-    from u2net.composite import parse_background
-    from u2net.encode import SUFFIX_OF_FORMAT, encode
+    from u2net.cut import cut_out
+    from u2net.encode import SUFFIX_OF_FORMAT
     from u2net.errors import BadInput
-    from u2net.remove import remove
+    from u2net.subject import find_subject
 
     if edges == "hair":
         require_pymatting()
@@ -90,26 +92,17 @@ def command(
         if not given.quiet:
             click.echo("u2net: JPEG has no transparency; the object is laid over white (--background)", err=True)
     behind = None if background is None else parse_background(background, **given.limits)
-    written, wishes = encoding.choices, subject.wishes
+    wishes = subject.wishes
     opened = session.open(quiet=given.quiet)
 
-    def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
-        cutout = remove(picture, opened, edges=edges, foreground=foreground, **wishes)
-        report = {
-            "box": cutout.box,
-            "coverage": round(cutout.coverage, 4),
-            "confidence": round(cutout.confidence, 4),
-            "found": cutout.found,
-        }
+    def find(picture: Picture) -> Prediction:
+        return find_subject(opened, picture, **wishes)
 
-        def finish() -> bytes:
-            if only_mask:
-                return encode(
-                    cutout.pixels[..., 3], format=chosen, dpi=None if encoding.strip else cutout.dpi, **written
-                )
-            laid = cutout if behind is None else cutout.over(behind)
-            return laid.to_bytes(chosen, keep=encoding.keep, **written)
+    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
+        cutout = cut_out(picture, prediction, edges=edges, foreground=foreground)
+        report = {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
+        if only_mask:
+            return cutout.mask(), report
+        return cutout if behind is None else cutout.over(behind), report
 
-        return finish, report
-
-    return run(jobs, work, given)
+    return run(jobs, Drawing(find, draw, chosen, encoding, grey=only_mask), given)

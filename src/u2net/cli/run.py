@@ -8,24 +8,58 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from u2net.batch import Job
-from u2net.cli.options import InputOptions
+from u2net.cli.options import EncodingOptions, InputOptions
 from u2net.cli.progress import picture_bar
-from u2net.encode import write_bytes
+from u2net.encode import Format, encode, write_bytes
 from u2net.errors import BadInput, CannotWrite, NothingSalient, U2NetError
 from u2net.pixels import read
 
 if TYPE_CHECKING:
+    from u2net.composite import Cutout
+    from u2net.predict import Prediction
     from u2net.types import Picture
 
 Report = dict[str, Any]
 Work = Callable[["Picture"], tuple[Callable[[], bytes], Report]]
 """From a picture to what encodes the result, and what to report: confidence, box and so on."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The work of a command that makes a picture of a picture, in two steps.
+
+    find: what the network says of a picture. draw: what is made of the two, and what to report beside the prediction's
+    confidence. format, encoding: how it is written. grey: the result is written without colours, as masks are.
+    """
+
+    find: Callable[[Picture], Prediction]
+    draw: Callable[[Picture, Prediction], tuple[Cutout, Report]]
+    format: Format
+    encoding: EncodingOptions
+    grey: bool = False
+
+    def __call__(self, picture: Picture) -> tuple[Callable[[], bytes], Report]:
+        prediction = self.find(picture)
+        drawn, report = self.draw(picture, prediction)
+        return lambda: self.encode(drawn), report_of(prediction) | report
+
+    def encode(self, drawn: Cutout) -> bytes:
+        """The bytes of the file."""
+        if not self.grey:
+            return drawn.to_bytes(self.format, keep=self.encoding.keep, **self.encoding.choices)
+        dpi = None if self.encoding.strip else drawn.dpi
+        return encode(drawn.pixels[..., 0], format=self.format, dpi=dpi, **self.encoding.choices)
+
+
+def report_of(prediction: Prediction) -> Report:
+    return {"confidence": round(prediction.confidence, 4), "found": prediction.found}
 
 
 def run(jobs: Sequence[Job], work: Work, given: InputOptions) -> int:
