@@ -86,6 +86,24 @@ def plan(inputs: Sequence[str], output: str | None, *, tag: str, suffix: str) ->
     return jobs
 
 
+def plan_unwritten(inputs: Sequence[str]) -> dict[Job, Path]:
+    """Turn what a user typed into jobs that write no picture, each with its place below the folder it was found in.
+
+    inputs, errors: as for `plan`; results of earlier runs are left out.
+    """
+    if "" in inputs:
+        raise BadInput("an empty name stands for nothing: is a variable of the shell unset?")
+    if "-" in inputs:
+        if len(inputs) > 1:
+            raise BadInput("standard input (-) is one picture; it cannot be mixed with other inputs")
+        return {Job(None, None): Path("stdin")}
+    found = {Job(item.path, None): item.inside for text in inputs for item in _expand(text, None)}
+    kept = {job: inside for job, inside in found.items() if not _is_result(inside)}
+    if not kept:
+        raise BadInput(f"{' '.join(inputs)}: only results of earlier runs, nothing to do")
+    return kept
+
+
 def jobs_below(folder: Path, output: Path, *, suffix: str) -> list[Job]:
     """The pictures that lie below a folder now, each with its place below `output`; for who looks again and again.
 

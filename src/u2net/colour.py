@@ -21,10 +21,12 @@ Colour = tuple[int, int, int, int]
 
 
 def parse_colour(colour: str | Sequence[int]) -> Colour:
-    """Read `#rgb`, `#rrggbb`, `#rrggbbaa`, a CSS name, or a sequence of three or four numbers from 0 to 255.
+    """Read `#rgb`, `#rrggbb`, `#rrggbbaa`, a CSS name, `transparent`, or three or four numbers from 0 to 255.
 
     Raises BadInput for anything else.
     """
+    if colour == "transparent":
+        return 0, 0, 0, 0
     if isinstance(colour, str):
         try:
             numbers: tuple[int, ...] = ImageColor.getrgb(colour)

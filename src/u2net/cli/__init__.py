@@ -21,6 +21,9 @@ from u2net.errors import U2NetError
 
 _COMMANDS = {
     "remove": "Cut the object out of pictures.",
+    "crop": "Cut pictures to their object.",
+    "replace": "Put something else behind the object.",
+    "box": "Say where the objects are: JSON, COCO or YOLO.",
     "saliency": "Write the saliency map itself.",
     "rembg": "The commands, flags and pixels of rembg.",
     "evaluate": "Measure maps against truths.",

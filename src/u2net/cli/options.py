@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from u2net.cli.sections import OWN
+
 if TYPE_CHECKING:
     from u2net.session import Session
 
@@ -246,12 +248,12 @@ class InputOptions:
 
 def session_options(command: Command) -> Command:
     """Give a command the flags about the model and what runs it; it gets `session: SessionOptions`."""
-    return grouped(command, SessionOptions, "session", _SESSION_OPTIONS)
+    return grouped(command, SessionOptions, "session", _SESSION_OPTIONS, section="Model and machine")
 
 
 def picture_options(command: Command) -> Command:
     """Give a command the flags of both groups; it gets `session: SessionOptions` and `given: InputOptions`."""
-    return grouped(session_options(command), InputOptions, "given", _INPUT_OPTIONS)
+    return grouped(session_options(command), InputOptions, "given", _INPUT_OPTIONS, section="In and out")
 
 
 @dataclass(frozen=True)
@@ -282,7 +284,7 @@ class SubjectOptions:
 
 def subject_options(command: Command) -> Command:
     """Give a command the flags about which object is meant; it gets `subject: SubjectOptions`."""
-    return grouped(command, SubjectOptions, "subject", _SUBJECT_OPTIONS)
+    return grouped(command, SubjectOptions, "subject", _SUBJECT_OPTIONS, section="Which object")
 
 
 @dataclass(frozen=True)
@@ -317,11 +319,12 @@ class EncodingOptions:
 
 def encoding_options(command: Command) -> Command:
     """Give a command the flags about the written file; it gets `encoding: EncodingOptions`."""
-    return grouped(command, EncodingOptions, "encoding", _ENCODING_OPTIONS)
+    return grouped(command, EncodingOptions, "encoding", _ENCODING_OPTIONS, section="Written file")
 
 
-def grouped(command: Command, group: Any, name: str, options: list[Any]) -> Command:
-    """Add options to a command, which gets their values as one argument `name`, a `group`."""
+def grouped(command: Command, group: Any, name: str, options: list[Any], *, section: str = OWN) -> Command:
+    """Add options to a command, which gets their values as one argument `name`, a `group`; `Sectioned` shows them
+    under `section`."""
 
     def collect(**values: Any) -> Any:
         collected = group(**{field: values.pop(field) for field in group.__dataclass_fields__})
@@ -330,6 +333,9 @@ def grouped(command: Command, group: Any, name: str, options: list[Any]) -> Comm
     collect.__doc__ = command.__doc__
     collect.__name__ = command.__name__
     collect.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    before = len(collect.__click_params__)  # type: ignore[attr-defined]
     for option in reversed(options):
         option(collect)
+    for param in collect.__click_params__[before:]:  # type: ignore[attr-defined]
+        param.section = section
     return collect  # type: ignore[return-value]

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from u2net.types import Picture
 
 Report = dict[str, Any]
-Work = Callable[["Picture"], tuple[Callable[[], bytes], Report]]
-"""From a picture to what encodes the result, and what to report: confidence, box and so on."""
+Work = Callable[["Picture"], tuple["Callable[[], bytes] | None", Report]]
+"""From a picture to what encodes the result, and what to report: confidence, box and so on. Without the first nothing
+is written."""
 
 
 @dataclass(frozen=True)
@@ -62,26 +63,36 @@ def report_of(prediction: Prediction) -> Report:
     return {"confidence": round(prediction.confidence, 4), "found": prediction.found}
 
 
-def run(jobs: Sequence[Job], work: Work, given: InputOptions) -> int:
+def run(
+    jobs: Sequence[Job],
+    work: Work,
+    given: InputOptions,
+    *,
+    writes: bool = True,
+    done: Callable[[Job, Report], None] = lambda job, report: None,
+) -> int:
     """Do all jobs; one that fails is reported and the rest go on. Returns the exit code.
 
+    writes: whether the jobs write pictures. done: called after each that did not fail.
     0: all done. 1: some of several failed. 3: nothing failed but --fail-if-empty. One picture alone: its error's own.
     """
-    if given.as_json and any(job.target is None for job in jobs):
+    to_stdout = writes and any(job.target is None for job in jobs)
+    if given.as_json and to_stdout:
         raise BadInput("--json and the picture both want standard output; give -o FILE")
-    if any(job.target is None for job in jobs) and sys.stdout.isatty():
+    if to_stdout and sys.stdout.isatty():
         raise BadInput("standard output is a terminal; give -o FILE or redirect it")
     failures: list[U2NetError] = []
     with picture_bar(len(jobs), quiet=given.quiet) as (advance, tell):
         for job in jobs:
             try:
                 report = _do(job, work, given, tell)
+                done(job, report)
             except U2NetError as error:
                 failures.append(error)
                 report = {"input": job.name, "error": str(error)}
                 tell(f"u2net: {named(job, error)}")
-            done = "error" not in report and job.target is not None and not given.quiet
-            if line := json.dumps(report) if given.as_json else str(job.target) if done else "":
+            named_now = "error" not in report and job.target is not None and not given.quiet
+            if line := json.dumps(report) if given.as_json else str(job.target) if named_now else "":
                 if sys.stdout.isatty() and sys.stderr.isatty():
                     tell(line)  # both on one terminal: above the bar, not into it
                 else:
@@ -110,22 +121,22 @@ def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) 
             raise NothingSalient(f"{job.name}: no object found (confidence {report['confidence']}); nothing written")
         if not given.quiet:
             tell(f"u2net: {job.name}: no object found (confidence {report['confidence']})")
-    data = encode()
+    report = {"input": job.name, "size": size, **report}
+    times = {"read": decoded - start, "work": worked - decoded}
+    if encode is not None:
+        _write(job, encode())
+        times["write"] = time.perf_counter() - worked
+        report["output"] = "-" if job.target is None else str(job.target)
+    return report | {"times_s": {name: round(value, 4) for name, value in times.items()}}
+
+
+def _write(job: Job, data: bytes) -> None:
     if job.target is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
         make_folder(job.target.parent)
         write_bytes(job.target, data)
-    written = time.perf_counter()
-    times = {"read": decoded - start, "work": worked - decoded, "write": written - worked}
-    return {
-        "input": job.name,
-        "output": "-" if job.target is None else str(job.target),
-        "size": size,
-        **report,
-        "times_s": {name: round(value, 4) for name, value in times.items()},
-    }
 
 
 def check_target(target: Path, *, beside: bool) -> None:

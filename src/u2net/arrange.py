@@ -1,0 +1,90 @@
+"""A cutout in its frame, with its shadow, before its background: all that one command may ask for, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from u2net.background import Fit, Gradient
+from u2net.colour import Colour
+from u2net.composite import Cutout, whole
+from u2net.defocus import check_strength, defocused
+from u2net.errors import BadInput, NothingSalient
+from u2net.framing import Frame, clipped, moved_inside
+from u2net.shadow import ShadowKind
+from u2net.types import Box, Picture
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """What is done with a cutout, in this order; None: not done.
+
+    frame: see `Frame`. shadow, strength: see `Cutout.with_shadow`. background, fit, around: see `Cutout.over`. blur:
+    instead of a background, the picture itself out of focus, see `defocus.defocused`.
+    Raises BadInput for a background and a blur, and for a blur that cannot be.
+    """
+
+    frame: Frame | None = None
+    shadow: ShadowKind | None = None
+    strength: float = 1.0
+    background: Picture | Colour | Gradient | None = None
+    fit: Fit = "cover"
+    around: str | Sequence[int] = "white"
+    blur: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.background is not None and self.blur is not None:
+            raise BadInput("a background and the blurred original exclude each other; give one of them")
+        if self.blur is not None:
+            check_strength(self.blur)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether something comes behind the object."""
+        return self.background is not None or self.blur is not None or bool(self.frame and self.frame.background)
+
+
+def arrange(cutout: Cutout, picture: Picture, wanted: Arrangement) -> Cutout:
+    """Frame a cutout, lay its shadow below it, and its background behind it.
+
+    picture: what the cutout was cut from; only a blur looks at it.
+    Raises NothingSalient where there is no object to frame, to cast a shadow or to be in focus.
+    """
+    behind = wanted.background
+    if wanted.blur is not None:
+        if cutout.box is None:
+            raise NothingSalient(f"no object found (confidence {cutout.confidence:.4g}), so nothing is in focus")
+        behind = defocused(picture, cutout.pixels[..., 3], strength=wanted.blur)
+    if wanted.frame is not None:
+        # With its own background it stays in the picture: there is nothing to blur beyond it.
+        box = crop_box(cutout, wanted.frame, centred=wanted.blur is None)
+        size = wanted.frame.size_of(box)
+        cutout = cutout.window(box, size)
+        if wanted.blur is not None and isinstance(behind, Picture):
+            framed = whole(behind).window(box, size, outside="edge").pixels
+            behind = Picture(framed[..., :3].copy(), framed[..., 3].copy(), behind.icc)
+    if wanted.shadow is not None:
+        cutout = cutout.with_shadow(wanted.shadow, strength=wanted.strength)
+    if behind is None and wanted.frame is not None and wanted.frame.background is not None:
+        return cutout.over(wanted.frame.background)
+    return cutout if behind is None else cutout.over(behind, fit=wanted.fit, around=wanted.around)
+
+
+def crop(picture: Picture, cutout: Cutout, frame: Frame, *, centred: bool = False) -> Cutout:
+    """A picture with its own background, cut to a frame around its object.
+
+    centred: the object is in the middle even where the frame then goes beyond the picture, which is transparent there;
+    else the frame is moved into the picture as far as that goes, and a mere margin ends where the picture does.
+    Raises NothingSalient where there is no object.
+    """
+    box = crop_box(cutout, frame, centred=centred)
+    return whole(picture, cutout.confidence).window(box, frame.size_of(box))
+
+
+def crop_box(cutout: Cutout, frame: Frame, *, centred: bool = False) -> Box:
+    """The box that `crop` cuts to."""
+    box = cutout.frame_box(frame)
+    if centred:
+        return box
+    shaped = frame.aspect is not None or frame.fill is not None or isinstance(frame.size, tuple)
+    return moved_inside(box, cutout.size) if shaped else clipped(box, cutout.size)

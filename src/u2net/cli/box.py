@@ -1,0 +1,138 @@
+"""u2net box: say where the objects are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from u2net.cli.cutout_options import EdgeOptions, edge_options
+from u2net.cli.options import (
+    InputOptions,
+    SessionOptions,
+    SubjectOptions,
+    complete_files,
+    picture_options,
+    subject_options,
+)
+from u2net.cli.sections import Sectioned
+
+if TYPE_CHECKING:
+    from u2net.batch import Job
+    from u2net.types import Picture
+
+
+@click.command(
+    "box",
+    cls=Sectioned,
+    epilog="Examples: u2net box cat.jpg · u2net box photos/ --parts --coco boxes.json · "
+    "u2net box photos/ --yolo labels/ --label shoe · u2net box cat.jpg --draw out/",
+)
+@picture_options
+@click.option("--parts", is_flag=True, help="A box for each separate object, instead of one around all.")
+@click.option("--coco", metavar="FILE", help="Write a COCO file of all pictures.", shell_complete=complete_files)
+@click.option(
+    "--yolo", metavar="DIR", help="Write a YOLO file for each picture, and classes.txt.", shell_complete=complete_files
+)
+@click.option(
+    "--draw", metavar="DIR", help="Write the pictures with their boxes drawn, as PNG.", shell_complete=complete_files
+)
+@click.option("--label", default="object", show_default=True, help="What the objects are called in these files.")
+@click.option("--colour", default="#ff2d55", show_default=True, help="Of the boxes that are drawn.")
+@subject_options
+@edge_options
+def command(
+    session: SessionOptions,
+    given: InputOptions,
+    parts: bool,
+    coco: str | None,
+    yolo: str | None,
+    draw: str | None,
+    label: str,
+    colour: str,
+    subject: SubjectOptions,
+    edge: EdgeOptions,
+) -> int:
+    """Say where the objects are.
+
+    Prints a line of JSON for each picture: `boxes`, each [left, top, right, bottom] in pixels of the upright picture,
+    right and bottom one past the last pixel (the box of U²-Net's published demo is inclusive, one less), and `areas`.
+    With -o FILE they are written there, as one JSON list. A picture without an object has no boxes.
+    IN is a picture, a folder (searched recursively), a pattern, or - for standard input.
+
+    Exit codes as in `u2net remove`.
+    """
+    from u2net.batch import Job, plan, plan_unwritten
+    from u2net.boxes import Annotation, Found, draw_boxes, find_boxes, to_coco, to_yolo
+    from u2net.cli.run import Report, check_target, make_folder, report_of, run
+    from u2net.colour import parse_colour
+    from u2net.encode import write_bytes
+    from u2net.errors import BadInput
+    from u2net.subject import find_subject
+
+    edge.check()
+    parse_colour(colour)
+    if not label.strip() or not label.isprintable():
+        raise BadInput("--label is the objects' name; it cannot be empty")
+    places = plan_unwritten(given.inputs)
+    texts = _texts(places, yolo)
+    jobs = plan(given.inputs, draw, tag="boxed", suffix=".png") if draw else list(places)
+    for file in (coco, given.output):
+        if file is not None:
+            if Path(file).is_dir():
+                raise BadInput(f"{file}: is a folder; the boxes of all pictures are one file, like boxes.json")
+            check_target(Path(file), beside=False)
+    wishes = subject.wishes
+    opened = session.open(quiet=given.quiet)
+    annotations: list[Annotation] = []
+    reports: list[Report] = []
+
+    def work(picture: Picture) -> tuple[Callable[[], bytes] | None, Report]:
+        prediction = find_subject(opened, picture, **wishes)
+        found = find_boxes(edge.cut(picture, prediction), parts=parts)
+        boxes = [one.box for one in found]
+        report: Report = {"boxes": boxes, "areas": [one.area for one in found], **report_of(prediction)}
+        if draw is None:
+            return None, report
+        drawn = draw_boxes(picture, boxes, colour=colour)
+        return lambda: drawn.to_bytes("png", keep="private"), report
+
+    def done(job: Job, report: Report) -> None:
+        inside = places[Job(job.source, None)]
+        found = tuple(map(Found, report["boxes"], report["areas"]))
+        height, width = report["size"]
+        annotations.append(Annotation(inside.as_posix(), (height, width), found, report["confidence"]))
+        reports.append({name: value for name, value in report.items() if name != "times_s"})
+        if yolo is not None:
+            make_folder(texts[inside].parent)
+            write_bytes(texts[inside], to_yolo(annotations[-1]).encode())
+
+    lines = not (given.output or coco or yolo or draw or given.quiet)
+    asked = replace(given, as_json=given.as_json or lines, output=draw)
+    code = run(jobs, work, asked, writes=draw is not None, done=done)
+    for file, content in ((given.output, reports), (coco, to_coco(annotations, label=label))):
+        if file is not None and annotations:
+            make_folder(Path(file).parent)
+            write_bytes(Path(file), (json.dumps(content) + "\n").encode())
+    if yolo is not None and annotations:
+        write_bytes(Path(yolo) / "classes.txt", f"{label}\n".encode())
+    return code
+
+
+def _texts(places: dict[Job, Path], folder: str | None) -> dict[Path, Path]:
+    """Where the YOLO file of each picture goes. Raises BadInput for two pictures with one."""
+    from u2net.errors import BadInput
+
+    if folder is None:
+        return {}
+    texts = {inside: Path(folder) / inside.with_suffix(".txt") for inside in places.values()}
+    taken: dict[Path, Path] = {}
+    for inside, text in texts.items():
+        if text in taken or text.name == "classes.txt":
+            raise BadInput(f"{inside}: its YOLO file {text} has that name already; rename the picture")
+        taken[text] = inside
+    return texts

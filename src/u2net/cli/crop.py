@@ -1,0 +1,98 @@
+"""u2net crop: cut pictures to their object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from u2net.cli.cutout_options import (
+    BackgroundOptions,
+    EdgeOptions,
+    FrameOptions,
+    background_options,
+    edge_options,
+    frame_options,
+)
+from u2net.cli.options import (
+    EncodingOptions,
+    InputOptions,
+    SessionOptions,
+    SubjectOptions,
+    encoding_options,
+    picture_options,
+    subject_options,
+)
+from u2net.cli.sections import Sectioned
+
+if TYPE_CHECKING:
+    from u2net.composite import Cutout
+    from u2net.predict import Prediction
+    from u2net.types import Picture
+
+
+@click.command(
+    "crop",
+    cls=Sectioned,
+    epilog="Examples: u2net crop cat.jpg · u2net crop cat.jpg --aspect 4:5 --margin 10% · "
+    "u2net crop shoes/ -o shop/ --preset marketplace --format jpeg · u2net crop cat.jpg --cutout --size 512",
+)
+@picture_options
+@frame_options
+@click.option(
+    "--centred", is_flag=True, help="Keep the object in the middle even where the frame goes beyond the picture."
+)
+@click.option("--cutout", "without", is_flag=True, help="Without the picture's own background.")
+@subject_options
+@edge_options
+@background_options
+@encoding_options
+def command(
+    session: SessionOptions,
+    given: InputOptions,
+    framed: FrameOptions,
+    centred: bool,
+    without: bool,
+    subject: SubjectOptions,
+    edge: EdgeOptions,
+    scene: BackgroundOptions,
+    encoding: EncodingOptions,
+) -> int:
+    """Cut pictures to their object, with their background or without.
+
+    The frame is as tight as it goes unless the options say otherwise; it grows to an aspect, and never cuts the object.
+    The picture keeps its background, and the frame stays inside it where it can; what is beyond it is transparent.
+    With --cutout, a background or a shadow the object alone is framed, always in the middle.
+    IN is a picture, a folder (searched recursively), a pattern, or - for standard input. A result is written beside its
+    input as <stem>.cropped.png, or into -o as <stem>.png.
+
+    Exit codes as in `u2net remove`; a picture without an object is not written, and exits with 3.
+    """
+    from u2net.arrange import arrange, crop, crop_box
+    from u2net.batch import plan
+    from u2net.cli.run import Drawing, Report, run
+    from u2net.encode import SUFFIX_OF_FORMAT
+    from u2net.subject import find_subject
+
+    edge.check()
+    frame = framed.frame(default="tight")
+    assert frame is not None
+    wanted = scene.arrangement(frame, given)
+    alone = without or wanted.replaces or wanted.shadow is not None
+    chosen = encoding.format_for(given.output)
+    jobs = plan(given.inputs, given.output, tag="cropped", suffix=SUFFIX_OF_FORMAT[chosen])
+    wishes = subject.wishes
+    opened = session.open(quiet=given.quiet)
+
+    def find(picture: Picture) -> Prediction:
+        return find_subject(opened, picture, **wishes)
+
+    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
+        cutout = edge.cut(picture, prediction)
+        box = crop_box(cutout, frame, centred=centred or (alone and wanted.blur is None))
+        report: Report = {"box": cutout.box, "coverage": round(cutout.coverage, 4), "crop": box}
+        if alone:
+            return arrange(cutout, picture, wanted), report
+        return crop(picture, cutout, frame, centred=centred), report
+
+    return run(jobs, Drawing(find, draw, chosen, encoding), given)

@@ -1,0 +1,92 @@
+"""u2net replace: put something else behind the object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from u2net.cli.cutout_options import (
+    BackgroundOptions,
+    EdgeOptions,
+    FrameOptions,
+    background_options,
+    edge_options,
+    frame_options,
+)
+from u2net.cli.options import (
+    EncodingOptions,
+    InputOptions,
+    SessionOptions,
+    SubjectOptions,
+    encoding_options,
+    picture_options,
+    subject_options,
+)
+from u2net.cli.sections import Sectioned
+
+if TYPE_CHECKING:
+    from u2net.composite import Cutout
+    from u2net.predict import Prediction
+    from u2net.types import Picture
+
+
+@click.command(
+    "replace",
+    cls=Sectioned,
+    epilog="Examples: u2net replace cat.jpg --background beach.jpg · u2net replace cat.jpg --blur 2 · "
+    "u2net replace shoes/ -o shop/ --gradient white,#d8dde6 --shadow contact · "
+    "u2net replace cat.jpg --background poster.png --fit contain --around black",
+)
+@picture_options
+@subject_options
+@edge_options
+@background_options
+@frame_options
+@encoding_options
+def command(
+    session: SessionOptions,
+    given: InputOptions,
+    subject: SubjectOptions,
+    edge: EdgeOptions,
+    scene: BackgroundOptions,
+    framed: FrameOptions,
+    encoding: EncodingOptions,
+) -> int:
+    """Put something else behind the object: a colour, a gradient, a picture, or the picture itself out of focus.
+
+    One of --background, --gradient and --blur is needed. IN is a picture, a folder (searched recursively), a pattern,
+    or - for standard input. A result is written beside its input as <stem>.replaced.png, or into -o as <stem>.png.
+
+    Exit codes as in `u2net remove`; a picture without an object is not written, and exits with 3.
+    """
+    from u2net.arrange import arrange, crop_box
+    from u2net.batch import plan
+    from u2net.cli.run import Drawing, Report, run
+    from u2net.encode import SUFFIX_OF_FORMAT
+    from u2net.errors import BadInput, NothingSalient
+    from u2net.subject import find_subject
+
+    edge.check()
+    if not scene.given:
+        raise BadInput("say what comes behind the object: --background COLOUR|FILE, --gradient or --blur")
+    frame = framed.frame()
+    wanted = scene.arrangement(frame, given)
+    chosen = encoding.format_for(given.output)
+    jobs = plan(given.inputs, given.output, tag="replaced", suffix=SUFFIX_OF_FORMAT[chosen])
+    wishes = subject.wishes
+    opened = session.open(quiet=given.quiet)
+
+    def find(picture: Picture) -> Prediction:
+        return find_subject(opened, picture, **wishes)
+
+    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
+        if not prediction.found:
+            raise NothingSalient(f"no object found (confidence {prediction.confidence:.4g}); nothing written")
+        cutout = edge.cut(picture, prediction)
+        report: Report = {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
+        if frame is not None:
+            report["crop"] = crop_box(cutout, frame, centred=wanted.blur is None)
+        return arrange(cutout, picture, wanted), report
+
+    return run(jobs, Drawing(find, draw, chosen, encoding), given)
