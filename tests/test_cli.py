@@ -225,7 +225,7 @@ def test_offline_without_weights_exits_4(
 
 def test_help_has_an_example_for_every_command() -> None:
     models = [["models", name] for name in ("list", "pull", "verify", "path", "import", "rm")]
-    for arguments in ([], ["remove"], ["saliency"], *models):
+    for arguments in ([], ["remove"], ["crop"], ["replace"], ["box"], ["saliency"], *models):
         assert "Example" in u2net(*arguments, "--help").output
 
 

@@ -132,7 +132,7 @@ def test_boxes_come_as_lines_and_as_the_files_of_detectors(folder: Path) -> None
         (("replace", "coffee.jpg", "--background", "gone.png"), "is no file, and no colour"),
         (("replace", "coffee.jpg", "--background", "."), "is no file, and no colour"),
         (("replace", "coffee.jpg", "--background", "white", "--around", "x"), "no colour 'x'"),
-        (("remove", "coffee.jpg", "--only-mask", "--shadow", "drop"), "leave background and shadow out"),
+        (("remove", "coffee.jpg", "--only-mask", "--shadow", "drop"), "exclude each other"),
         (("box", "coffee.jpg", "--coco", "."), "is a folder"),
         (("box", "coffee.jpg", "--label", " "), "cannot be empty"),
         (("box", "coffee.jpg", "--colour", "x"), "no colour 'x'"),

@@ -10,6 +10,8 @@ import u2net
 NAMES = [
     "MODELS",
     "Cutout",
+    "Frame",
+    "Gradient",
     "Hint",
     "ModelSpec",
     "Picture",

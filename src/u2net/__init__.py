@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from u2net.remove import remove
 
 if TYPE_CHECKING:
+    from u2net.background import Gradient
     from u2net.composite import Cutout
     from u2net.errors import U2NetError
+    from u2net.framing import Frame
     from u2net.models import MODELS
     from u2net.pixels import read
     from u2net.session import Session, open_session
@@ -29,6 +31,8 @@ __version__ = "0.1.0"
 __all__ = [
     "MODELS",
     "Cutout",
+    "Frame",
+    "Gradient",
     "Hint",
     "ModelSpec",
     "Picture",
@@ -43,6 +47,8 @@ __all__ = [
 _HOME = {
     "MODELS": "u2net.models",
     "Cutout": "u2net.composite",
+    "Frame": "u2net.framing",
+    "Gradient": "u2net.background",
     "Hint": "u2net.types",
     "ModelSpec": "u2net.types",
     "Picture": "u2net.types",

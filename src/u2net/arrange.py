@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from u2net.background import Fit, Gradient
-from u2net.colour import Colour
-from u2net.composite import Cutout, whole
+from u2net.colour import Colour, parse_colour
+from u2net.composite import Cutout, lay_over, whole
 from u2net.defocus import check_strength, defocused
 from u2net.errors import BadInput, NothingSalient
 from u2net.framing import Frame, clipped, moved_inside
@@ -50,23 +50,24 @@ def arrange(cutout: Cutout, picture: Picture, wanted: Arrangement) -> Cutout:
     picture: what the cutout was cut from; only a blur looks at it.
     Raises NothingSalient where there is no object to frame, to cast a shadow or to be in focus.
     """
-    behind = wanted.background
+    blurred = None
     if wanted.blur is not None:
         if cutout.box is None:
             raise NothingSalient(f"no object found (confidence {cutout.confidence:.4g}), so nothing is in focus")
-        behind = defocused(picture, cutout.pixels[..., 3], strength=wanted.blur)
+        blurred = defocused(picture, cutout.pixels[..., 3], strength=wanted.blur)
     if wanted.frame is not None:
         # With its own background it stays in the picture: there is nothing to blur beyond it.
-        box = crop_box(cutout, wanted.frame, centred=wanted.blur is None)
+        box = crop_box(cutout, wanted.frame, centred=blurred is None)
         size = wanted.frame.size_of(box)
         cutout = cutout.window(box, size)
-        if wanted.blur is not None and isinstance(behind, Picture):
-            framed = whole(behind).window(box, size, outside="edge").pixels
-            behind = Picture(framed[..., :3].copy(), framed[..., 3].copy(), behind.icc)
+        blurred = blurred and blurred.window(box, size, outside="edge")
     if wanted.shadow is not None:
         cutout = cutout.with_shadow(wanted.shadow, strength=wanted.strength)
+    if blurred is not None:
+        return replace(cutout, pixels=lay_over(cutout.pixels, blurred.pixels))
+    behind = wanted.background
     if behind is None and wanted.frame is not None and wanted.frame.background is not None:
-        return cutout.over(wanted.frame.background)
+        behind = parse_colour(wanted.frame.background)
     return cutout if behind is None else cutout.over(behind, fit=wanted.fit, around=wanted.around)
 
 

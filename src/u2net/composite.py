@@ -89,7 +89,7 @@ class Cutout:
         parsed = parse_background(background)
         beside = parse_colour(around)
         behind = fitted(parsed, front.size, front.icc, front.pixels.dtype, fit=fit, around=beside)
-        return replace(front, pixels=_over(front.pixels, behind))
+        return replace(front, pixels=lay_over(front.pixels, behind))
 
     def frame_box(self, frame: Frame | FrameName = "tight") -> Box:
         """Where a frame around the object lies in this picture; it may go beyond. Raises NothingSalient for none."""
@@ -282,11 +282,12 @@ def lay_over_colour(picture: Picture, colour: tuple[float, float, float]) -> Pix
     dtype = picture.pixels.dtype
     behind = np.empty((*picture.size, 4), dtype)
     behind[:] = np.rint(np.multiply((*colour, 1.0), np.iinfo(dtype).max)).astype(dtype)
-    return np.ascontiguousarray(_over(cv2.merge([picture.pixels, picture.alpha]), behind)[..., :3])
+    return np.ascontiguousarray(lay_over(cv2.merge([picture.pixels, picture.alpha]), behind)[..., :3])
 
 
-def _over(front: NDArray[Any], behind: NDArray[Any]) -> NDArray[Any]:
-    """Straight-alpha `over` of two (H, W, 4) pictures of one dtype, rounded once; `behind` becomes the result.
+def lay_over(front: NDArray[Any], behind: NDArray[Any]) -> NDArray[Any]:
+    """Straight-alpha `over` of two (H, W, 4) pictures of one profile and dtype, rounded once; `behind` is overwritten
+    with the result.
 
     Opaque and empty pixels are copied to the bit; only the band between is computed.
     """

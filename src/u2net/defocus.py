@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from u2net.composite import Cutout
 from u2net.errors import BadInput
 from u2net.region import bounding_box
 from u2net.scaling import enlarged_tile, shrunk
@@ -28,7 +29,7 @@ def check_strength(strength: float) -> None:
         raise BadInput(f"a blur is 0.001 to 0.1 (0.1 % to 10 %) of the picture's long side, not {strength:g}")
 
 
-def defocused(picture: Picture, alpha: NDArray[Any], *, strength: float = 0.02) -> Picture:
+def defocused(picture: Picture, alpha: NDArray[Any], *, strength: float = 0.02) -> Cutout:
     """A picture with everything but its object out of focus; meant to lie behind the cutout, so the object is gone
     from the blur and leaves no halo.
 
@@ -37,7 +38,7 @@ def defocused(picture: Picture, alpha: NDArray[Any], *, strength: float = 0.02) 
     Where the object stands on the ground in the picture, that is as sharp as the object at its foot, and blurs with
     the distance from there, upwards and downwards; where the picture ends at the object's foot all is far away.
     Discs, not Gaussians, mixed as light (squares of the values): bright points become bright discs.
-    Returns a Picture of the same size and dtype.
+    Returns all of the picture, of the same size and dtype, as transparent as it was.
     Raises BadInput for another strength.
     """
     check_strength(strength)
@@ -56,7 +57,7 @@ def defocused(picture: Picture, alpha: NDArray[Any], *, strength: float = 0.02) 
         weight *= np.divide(shrunk(picture.alpha, small), full, dtype=np.float32)
     far, near = (_rounded(_blurred(colours, weight, reach_px), full) for reach_px in (radius, radius / 2))
     shares = _out_of_focus(opacity, size[0])
-    result = np.empty_like(picture.pixels)
+    result = np.empty((*size, 4), picture.pixels.dtype)
     for top in range(0, size[0], step := max(1, _BAND_PIXELS // size[1])):
         bottom = min(top + step, size[0])
         box = 0, top, size[1], bottom
@@ -64,18 +65,22 @@ def defocused(picture: Picture, alpha: NDArray[Any], *, strength: float = 0.02) 
         if shares[top:bottom].min() == 1:
             continue
         half = enlarged_tile(near, size, box)
+        sharp = cv2.cvtColor(picture.pixels[top:bottom], cv2.COLOR_RGB2RGBA)
         for row, share in enumerate(map(float, shares[top:bottom])):
             # From sharp to half the blur, then on to all of it.
-            first, second = (picture.pixels[top + row], half[row]) if share < 0.5 else (half[row], result[top + row])
+            first, second = (sharp[row], half[row]) if share < 0.5 else (half[row], result[top + row])
             part = share * 2 % 1 if share < 1 else 1.0
             cv2.addWeighted(first, 1 - part, second, part, 0, dst=result[top + row])
-    return Picture(result, picture.alpha, picture.icc)
+    if picture.alpha is not None:
+        result[..., 3] = picture.alpha
+    return Cutout(result, icc=picture.icc)
 
 
 def _rounded(colours: NDArray[np.float32], full: np.float32) -> NDArray[Any]:
-    """[0, 1] to the whole numbers up to `full`: a blur has no more levels than the picture."""
-    levels: NDArray[Any] = np.rint(np.clip(colours, 0, 1) * full).astype(np.uint8 if full == 255 else np.uint16)
-    return levels
+    """(h, w, 3) in [0, 1] to opaque (h, w, 4) of whole numbers up to `full`: a blur has no more levels than those."""
+    levels = np.rint(np.clip(colours, 0, 1) * full).astype(np.uint8 if full == 255 else np.uint16)
+    opaque: NDArray[Any] = cv2.cvtColor(levels, cv2.COLOR_RGB2RGBA)
+    return opaque
 
 
 def _blurred(colours: NDArray[np.float32], weight: NDArray[np.float32], radius: float) -> NDArray[np.float32]:

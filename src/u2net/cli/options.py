@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from u2net.cli.sections import OWN
+from u2net.cli.sections import LAST, OWN
 
 if TYPE_CHECKING:
     from u2net.session import Session
@@ -248,7 +248,7 @@ class InputOptions:
 
 def session_options(command: Command) -> Command:
     """Give a command the flags about the model and what runs it; it gets `session: SessionOptions`."""
-    return grouped(command, SessionOptions, "session", _SESSION_OPTIONS, section="Model and machine")
+    return grouped(command, SessionOptions, "session", _SESSION_OPTIONS, section=LAST)
 
 
 def picture_options(command: Command) -> Command:

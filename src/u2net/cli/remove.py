@@ -73,7 +73,7 @@ def command(
 
     edge.check()
     if only_mask and (scene.given or scene.shadow):
-        raise BadInput("--only-mask is the alpha alone; leave background and shadow out")
+        raise BadInput("--only-mask is the alpha alone; it and a background or a shadow exclude each other")
     frame = framed.frame()
     wanted = scene.arrangement(frame, given)
     chosen = encoding.format_for(given.output)

@@ -17,6 +17,7 @@ from u2net.cli.options import (
     picture_options,
     subject_options,
 )
+from u2net.cli.sections import Sectioned
 
 if TYPE_CHECKING:
     from u2net.types import Picture
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "saliency",
+    cls=Sectioned,
     epilog="Examples: u2net saliency cat.jpg · u2net saliency photos/ -o maps/ · u2net saliency cat.jpg -o cat.npy",
 )
 @picture_options

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 OWN = "Options"
+LAST = "Model and machine"
+"""Shown last: it is what a user changes least."""
 
 
 class Sectioned(click.Command):
@@ -14,8 +16,9 @@ class Sectioned(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {OWN: []}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(param, click.Option):
                 sections.setdefault(getattr(param, "section", OWN), []).append(record)
+        sections[LAST] = sections.pop(LAST, [])
         for title, records in sections.items():
             if records:
                 with formatter.section(title):
