@@ -57,14 +57,12 @@ def defocused(picture: Picture, alpha: NDArray[Any], *, strength: float = 0.02) 
         weight *= np.divide(shrunk(picture.alpha, small), full, dtype=np.float32)
     far, near = (_rounded(_blurred(colours, weight, reach_px), full) for reach_px in (radius, radius / 2))
     shares = _out_of_focus(opacity, size[0])
-    result = np.empty((*size, 4), picture.pixels.dtype)
+    result: NDArray[Any] = cv2.resize(far, size[::-1], interpolation=cv2.INTER_LINEAR)
     for top in range(0, size[0], step := max(1, _BAND_PIXELS // size[1])):
         bottom = min(top + step, size[0])
-        box = 0, top, size[1], bottom
-        result[top:bottom] = enlarged_tile(far, size, box)
         if shares[top:bottom].min() == 1:
             continue
-        half = enlarged_tile(near, size, box)
+        half = enlarged_tile(near, size, (0, top, size[1], bottom))
         sharp = cv2.cvtColor(picture.pixels[top:bottom], cv2.COLOR_RGB2RGBA)
         for row, share in enumerate(map(float, shares[top:bottom])):
             # From sharp to half the blur, then on to all of it.

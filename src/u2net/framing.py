@@ -163,25 +163,19 @@ def resized(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
     if alpha.min() == full:
         opaque: NDArray[Any] = cv2.resize(pixels, size[::-1], interpolation=how)
         return opaque
-    # 8 bits times 8 bits are 16: nothing is lost, in half the room of floats. A plane at a time, for memory.
-    depth = cv2.CV_16U if pixels.dtype == np.uint8 else cv2.CV_32F
-
-    def weighed(plane: NDArray[Any] | float) -> NDArray[Any]:
-        made: NDArray[Any] = cv2.resize(cv2.multiply(alpha, plane, dtype=depth), size[::-1], interpolation=how)
-        return made
-
-    alpha = np.ascontiguousarray(alpha)
-    opacity = weighed(float(full))
+    # 8 bits times 8 bits are 16: nothing is lost, in half the room of floats.
+    depth, own = (cv2.CV_16U, cv2.CV_8U) if pixels.dtype == np.uint8 else (cv2.CV_32F, cv2.CV_16U)
+    alpha = cv2.extractChannel(pixels, 3)
+    weighed = [
+        cv2.resize(cv2.multiply(alpha, plane, dtype=depth), size[::-1], interpolation=how)
+        for plane in (*(cv2.extractChannel(pixels, channel) for channel in range(3)), float(full))
+    ]
     result = np.empty((*size, 4), pixels.dtype)
-    bands = [slice(top, top + _BAND_ROWS) for top in range(0, size[0], _BAND_ROWS)]
-    for channel in range(3):
-        plane = weighed(np.ascontiguousarray(pixels[..., channel]))
-        for rows in bands:
-            share = np.float32(full) / np.maximum(opacity[rows], 1).astype(np.float32)
-            share *= plane[rows]
-            result[rows, :, channel] = np.rint(np.clip(share, 0, full, out=share), out=share)
-    for rows in bands:
-        levels = np.clip(opacity[rows].astype(np.float32) * np.float32(1 / full), 0, full)
-        result[rows, :, 3] = np.rint(levels, out=levels)
-        result[rows][result[rows, :, 3] == 0] = 0
+    for top in range(0, size[0], _BAND_ROWS):
+        rows = slice(top, top + _BAND_ROWS)
+        opacity = weighed[3][rows].astype(np.float32)
+        levels = cv2.multiply(opacity, 1 / full, dtype=own)
+        share = np.float32(full) / np.maximum(opacity, 1)
+        share[levels == 0] = 0
+        result[rows] = cv2.merge([*(cv2.multiply(plane[rows], share, dtype=own) for plane in weighed[:3]), levels])
     return result

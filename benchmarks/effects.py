@@ -1,0 +1,129 @@
+"""What crop, box, replace, highlight, panel and paste add to a cutout of 12 megapixels: seconds, and memory.
+
+    python benchmarks/effects.py --output benchmarks/results/effects.json
+
+A photograph is enlarged to 12 megapixels and cut out with u2netp. Each effect is then done on the picture and its
+cutout, in turn, and its median is what it adds. Memory is the peak of reading, cutting out, the effect and encoding as
+PNG beyond the loaded session, as a multiple of the decoded picture (36 MB). Linux, whose peak memory can be set back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from compare_rembg import REPO, describe_machine, git_commit, in_own_process
+from sizes import SIZES, make_pictures
+
+from u2net.composite import Cutout
+from u2net.types import Picture
+
+MOST_SECONDS, MOST_PICTURES = 0.25, 10  # asked for
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--picture", type=Path, default=REPO / "examples" / "astronaut.jpg", help="a photograph")
+    parser.add_argument("--repeats", type=int, default=7, help="measured runs of each effect")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to this file too")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="u2net-effects-") as temporary:
+        picture = in_own_process(make_pictures, given.picture, SIZES["12 MP"], ("jpeg",), Path(temporary))["jpeg"]
+        rows = measure(given.picture, picture, given.repeats)
+    report = {
+        "benchmark": "effects",
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": git_commit(),
+        "command": shlex.join(["python", *sys.argv]),
+        "machine": describe_machine(),
+        "model": "u2netp, f32",
+        "asked_for": {"added_s": MOST_SECONDS, "memory_pictures": MOST_PICTURES},
+        "effects": rows,
+    }
+    for name, row in rows.items():
+        missed = " *" if row["added_s"] > MOST_SECONDS or row["memory_pictures"] > MOST_PICTURES else ""
+        print(f"{name:24} {row['added_s']:6.3f} s  {row['memory_pictures']:5.1f} pictures{missed}")
+    if given.output:
+        given.output.parent.mkdir(parents=True, exist_ok=True)
+        given.output.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report))
+
+
+def measure(small: Path, path: Path, repeats: int) -> dict[str, dict[str, float]]:
+    import u2net
+
+    session = u2net.open_session("u2netp", precision="f32", offline=True)
+    u2net.remove(small, session).to_bytes()
+    works = effects(u2net.read(small))
+    picture = u2net.read(path)
+    cutout = u2net.remove(picture, session)
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeats + 1):
+        for name, work in works.items():
+            start = time.perf_counter()
+            made = work(picture, cutout)
+            seconds[name].append(time.perf_counter() - start)
+            del made
+    decoded = picture.pixels.nbytes
+    del picture, cutout
+    rows = {}
+    for name, work in works.items():
+        before = peak_bytes(reset=True)
+        whole = u2net.read(path)
+        result = work(whole, u2net.remove(whole, session))
+        del whole
+        result.to_bytes()
+        del result
+        added = statistics.median(seconds[name][1:])
+        rows[name] = {
+            "added_s": round(added, 4),
+            "memory_pictures": round((peak_bytes() - before) / decoded, 2),
+        }
+    return rows
+
+
+def effects(other: Picture) -> dict[str, Callable[[Picture, Cutout], Cutout]]:
+    """Each effect with its defaults. other: a picture to lay behind or to paste."""
+    from u2net.arrange import Arrangement, arrange, crop
+    from u2net.background import Gradient
+    from u2net.boxes import draw_boxes, find_boxes
+    from u2net.framing import FRAMES, Frame
+
+    def arranged(**wanted: Any) -> Callable[[Picture, Cutout], Cutout]:
+        return lambda picture, cutout: arrange(cutout, picture, Arrangement(**wanted))
+
+    return {
+        "cutout alone": lambda picture, cutout: cutout,
+        "crop": lambda picture, cutout: crop(picture, cutout, Frame(margin=0.05)),
+        "crop marketplace": arranged(frame=FRAMES["marketplace"]),
+        "box": lambda picture, cutout: draw_boxes(picture, [one.box for one in find_boxes(cutout, parts=True)]),
+        "replace colour": arranged(background=(255, 255, 255, 255)),
+        "replace gradient": arranged(background=Gradient(("white", "#b8c4d0"), 30)),
+        "replace radial": arranged(background=Gradient(("white", "#b8c4d0"), radial=True)),
+        "replace picture": arranged(background=other),
+        "replace contain": arranged(background=other, fit="contain"),
+        "replace blur": arranged(blur=0.02),
+        "shadow drop": arranged(shadow="drop"),
+        "shadow contact": arranged(shadow="contact"),
+    }
+
+
+def peak_bytes(*, reset: bool = False) -> int:
+    """The most memory this process took, or since the peak was set back."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+
+if __name__ == "__main__":
+    main()
