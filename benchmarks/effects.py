@@ -96,15 +96,15 @@ def effects(other: Picture) -> dict[str, Callable[[Picture, Cutout], Cutout]]:
     from u2net.arrange import Arrangement, arrange, crop
     from u2net.background import Gradient
     from u2net.boxes import draw_boxes, find_boxes
-    from u2net.framing import FRAMES, Frame
+    from u2net.framing import FRAMINGS, Framing
 
     def arranged(**wanted: Any) -> Callable[[Picture, Cutout], Cutout]:
         return lambda picture, cutout: arrange(cutout, picture, Arrangement(**wanted))
 
     return {
         "cutout alone": lambda picture, cutout: cutout,
-        "crop": lambda picture, cutout: crop(picture, cutout, Frame(margin=0.05)),
-        "crop marketplace": arranged(frame=FRAMES["marketplace"]),
+        "crop": lambda picture, cutout: crop(picture, cutout, Framing(margin=0.05)),
+        "crop marketplace": arranged(frame=FRAMINGS["marketplace"]),
         "box": lambda picture, cutout: draw_boxes(picture, [one.box for one in find_boxes(cutout, parts=True)]),
         "replace colour": arranged(background=(255, 255, 255, 255)),
         "replace gradient": arranged(background=Gradient(("white", "#b8c4d0"), 30)),

@@ -15,7 +15,7 @@ from u2net.background import Gradient
 from u2net.boxes import draw_boxes, find_boxes
 from u2net.composite import Cutout
 from u2net.encode import encode, write_bytes
-from u2net.framing import FRAMES, Frame
+from u2net.framing import FRAMINGS, Framing
 from u2net.types import Picture
 
 WHITE = (255, 255, 255, 255)
@@ -38,19 +38,19 @@ def cropped(pictures: dict[str, Picture], cutouts: dict[str, Cutout]) -> list[Cu
     cup = cutouts["coffee.jpg"]
     return [
         draw_boxes(picture, [one.box for one in find_boxes(cutout)]),
-        crop(picture, cutout, Frame(aspect=4 / 5, margin=0.1)),
-        cup.cropped(Frame(margin=0.05)),
+        crop(picture, cutout, Framing(aspect=4 / 5, margin=0.1)),
+        cup.cropped(Framing(margin=0.05)),
         cup.cropped("marketplace").over("white"),
     ]
 
 
 def replaced(pictures: dict[str, Picture], cutouts: dict[str, Cutout]) -> list[Cutout]:
-    cup, square = "coffee.jpg", Frame(aspect=4 / 3, fill=0.75)
+    cup, square = "coffee.jpg", Framing(aspect=4 / 3, fill=0.75)
     ways = [
         (cup, Arrangement(blur=0.03)),
         (cup, Arrangement(square, shadow="contact", background=Gradient(("white", "#b8c4d0")))),
         (cup, Arrangement(square, shadow="drop", background=(232, 228, 220, 255))),
-        ("astronaut.jpg", Arrangement(FRAMES["tight"], background=pictures["rocket.jpg"])),
+        ("astronaut.jpg", Arrangement(FRAMINGS["tight"], background=pictures["rocket.jpg"])),
     ]
     return [arrange(cutouts[name], pictures[name], way) for name, way in ways]
 

@@ -13,7 +13,7 @@ from u2net.background import Gradient
 from u2net.composite import Cutout, cutout
 from u2net.defocus import defocused
 from u2net.errors import BadInput, NothingSalient
-from u2net.framing import Frame
+from u2net.framing import Framing
 from u2net.shadow import add_shadow
 from u2net.types import Picture
 
@@ -123,7 +123,7 @@ def test_blur_of_a_plain_picture_changes_nothing() -> None:
 
 def test_all_in_one_pass_is_what_the_steps_give_one_after_another(tmp_path: Path) -> None:
     picture, found = standing()
-    frame = Frame(aspect=1, fill=0.6, size=(90, 90))
+    frame = Framing(aspect=1, fill=0.6, size=(90, 90))
     once = arrange(found, picture, Arrangement(frame=frame, shadow="contact", background=(255, 255, 255, 255)))
     found.cropped(frame).save(tmp_path / "1.png")
     step = Cutout(np.asarray(Image.open(tmp_path / "1.png"))).with_shadow("contact")
@@ -133,13 +133,13 @@ def test_all_in_one_pass_is_what_the_steps_give_one_after_another(tmp_path: Path
 def test_blurred_original_is_framed_together_with_its_object() -> None:
     picture, found = standing()
     whole = arrange(found, picture, Arrangement(blur=0.02))
-    part = arrange(found, picture, Arrangement(frame=Frame(margin_px=8), blur=0.02))
+    part = arrange(found, picture, Arrangement(frame=Framing(margin_px=8), blur=0.02))
     np.testing.assert_array_equal(part.pixels, whole.pixels[22:98, 52:108])
 
 
 def test_frame_that_has_a_background_of_its_own_gets_it_unless_another_is_named() -> None:
     picture, found = standing()
-    frame = Frame(margin_px=5, background="white")
+    frame = Framing(margin_px=5, background="white")
     assert arrange(found, picture, Arrangement(frame=frame)).pixels[0, 0].tolist() == [255, 255, 255, 255]
     other = Arrangement(frame=frame, background=(0, 0, 0, 0))
     assert arrange(found, picture, other).pixels[0, 0].tolist() == [0, 0, 0, 0]

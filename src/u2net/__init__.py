@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from u2net.background import Gradient
     from u2net.composite import Cutout
     from u2net.errors import U2NetError
-    from u2net.framing import Frame
+    from u2net.framing import Framing
     from u2net.models import MODELS
     from u2net.pixels import read
     from u2net.session import Session, open_session
@@ -31,7 +31,7 @@ __version__ = "0.1.0"
 __all__ = [
     "MODELS",
     "Cutout",
-    "Frame",
+    "Framing",
     "Gradient",
     "Hint",
     "ModelSpec",
@@ -47,7 +47,7 @@ __all__ = [
 _HOME = {
     "MODELS": "u2net.models",
     "Cutout": "u2net.composite",
-    "Frame": "u2net.framing",
+    "Framing": "u2net.framing",
     "Gradient": "u2net.background",
     "Hint": "u2net.types",
     "ModelSpec": "u2net.types",

@@ -10,7 +10,7 @@ from u2net.colour import Colour, parse_colour
 from u2net.composite import Cutout, lay_over, whole
 from u2net.defocus import check_strength, defocused
 from u2net.errors import BadInput, NothingSalient
-from u2net.framing import Frame, clipped, moved_inside
+from u2net.framing import Framing, clipped, moved_inside
 from u2net.shadow import ShadowKind
 from u2net.types import Box, Picture
 
@@ -19,12 +19,12 @@ from u2net.types import Box, Picture
 class Arrangement:
     """What is done with a cutout, in this order; None: not done.
 
-    frame: see `Frame`. shadow, strength: see `Cutout.with_shadow`. background, fit, around: see `Cutout.over`. blur:
+    frame: see `Framing`. shadow, strength: see `Cutout.with_shadow`. background, fit, around: see `Cutout.over`. blur:
     instead of a background, the picture itself out of focus, see `defocus.defocused`.
     Raises BadInput for a background and a blur, and for a blur that cannot be.
     """
 
-    frame: Frame | None = None
+    frame: Framing | None = None
     shadow: ShadowKind | None = None
     strength: float = 1.0
     background: Picture | Colour | Gradient | None = None
@@ -71,7 +71,7 @@ def arrange(cutout: Cutout, picture: Picture, wanted: Arrangement) -> Cutout:
     return cutout if behind is None else cutout.over(behind, fit=wanted.fit, around=wanted.around)
 
 
-def crop(picture: Picture, cutout: Cutout, frame: Frame, *, centred: bool = False) -> Cutout:
+def crop(picture: Picture, cutout: Cutout, frame: Framing, *, centred: bool = False) -> Cutout:
     """A picture with its own background, cut to a frame around its object.
 
     centred: the object is in the middle even where the frame then goes beyond the picture, which is transparent there;
@@ -82,7 +82,7 @@ def crop(picture: Picture, cutout: Cutout, frame: Frame, *, centred: bool = Fals
     return whole(picture, cutout.confidence).window(box, frame.size_of(box))
 
 
-def crop_box(cutout: Cutout, frame: Frame, *, centred: bool = False) -> Box:
+def crop_box(cutout: Cutout, frame: Framing, *, centred: bool = False) -> Box:
     """The box that `crop` cuts to."""
     box = cutout.frame_box(frame)
     if centred:

@@ -17,7 +17,7 @@ from u2net.colour import can_be_target, convert_profile, parse_colour, to_depth,
 from u2net.encode import Format, encode, format_of, write_bytes
 from u2net.errors import BadInput, NothingSalient
 from u2net.foreground import replace_colours
-from u2net.framing import SEEN_ABOVE, Frame, FrameName, Outside, find_frame, window
+from u2net.framing import SEEN_ABOVE, Framing, FramingName, Outside, find_framing, window
 from u2net.metadata import without_gps
 from u2net.png import Compress
 from u2net.region import bounding_box
@@ -91,21 +91,21 @@ class Cutout:
         behind = fitted(parsed, front.size, front.icc, front.pixels.dtype, fit=fit, around=beside)
         return replace(front, pixels=lay_over(front.pixels, behind))
 
-    def frame_box(self, frame: Frame | FrameName = "tight") -> Box:
+    def frame_box(self, frame: Framing | FramingName = "tight") -> Box:
         """Where a frame around the object lies in this picture; it may go beyond. Raises NothingSalient for none."""
         threshold = round(SEEN_ABOVE * np.iinfo(self.pixels.dtype).max)
         box = bounding_box(self.pixels[..., 3] > threshold)
         if box is None:
             raise NothingSalient(f"no object found (confidence {self.confidence:.4g}), so there is nothing to frame")
-        return find_frame(frame).around(box)
+        return find_framing(frame).around(box)
 
-    def cropped(self, frame: Frame | FrameName = "tight") -> Cutout:
-        """The object in a frame of its own: a name of `framing.FRAMES` (tight, square, marketplace) or a Frame.
+    def cropped(self, frame: Framing | FramingName = "tight") -> Cutout:
+        """The object in a frame of its own: a name of `framing.FRAMINGS` (tight, square, marketplace) or a Framing.
 
         What lies beyond the picture is transparent. A size that the frame has is the result's. Without one pixels are
         those of the picture to the bit. Raises NothingSalient where there is no object, BadInput for no such frame.
         """
-        found = find_frame(frame)
+        found = find_framing(frame)
         box = self.frame_box(found)
         return self.window(box, found.size_of(box))
 

@@ -55,8 +55,9 @@ def defocused(picture: Picture, alpha: NDArray[Any], *, strength: float = 0.02) 
     weight = np.clip(1 - light, np.float32(1e-4), 1)
     if picture.alpha is not None:
         weight *= np.divide(shrunk(picture.alpha, small), full, dtype=np.float32)
-    far, near = (_rounded(_blurred(colours, weight, reach_px), full) for reach_px in (radius, radius / 2))
+    far = _rounded(_blurred(colours, weight, radius), full)
     shares = _out_of_focus(opacity, size[0])
+    near = _rounded(_blurred(colours, weight, radius / 2), full) if shares.min() < 1 else far
     result: NDArray[Any] = cv2.resize(far, size[::-1], interpolation=cv2.INTER_LINEAR)
     for top in range(0, size[0], step := max(1, _BAND_PIXELS // size[1])):
         bottom = min(top + step, size[0])

@@ -24,7 +24,7 @@ SEEN_ABOVE = 0.1
 
 
 @dataclass(frozen=True)
-class Frame:
+class Framing:
     """How a picture is cut around its object. With nothing given: as tight as it goes.
 
     margin: room on every side, as a share of the object's longer side. margin_px: the same in pixels of the picture.
@@ -90,23 +90,23 @@ class Frame:
         return max(1, round(rows * scale)), max(1, round(columns * scale))
 
 
-FRAMES: dict[str, Frame] = {
-    "tight": Frame(),
-    "square": Frame(aspect=1, margin=0.05),
-    "marketplace": Frame(aspect=1, fill=0.85, size=(2000, 2000), background="white"),
+FRAMINGS: dict[str, Framing] = {
+    "tight": Framing(),
+    "square": Framing(aspect=1, margin=0.05),
+    "marketplace": Framing(aspect=1, fill=0.85, size=(2000, 2000), background="white"),
 }
 """Named frames. marketplace: 1:1, white, 2000 pixels, the object takes 85 %: what the large shops ask for."""
-FrameName: TypeAlias = Literal["tight", "square", "marketplace"]
+FramingName: TypeAlias = Literal["tight", "square", "marketplace"]
 Outside: TypeAlias = Literal["clear", "edge"]
 
 
-def find_frame(frame: Frame | str) -> Frame:
+def find_framing(frame: Framing | str) -> Framing:
     """A frame by its name. Raises BadInput for one that does not exist."""
-    if isinstance(frame, Frame):
+    if isinstance(frame, Framing):
         return frame
-    if frame not in FRAMES:
-        raise BadInput(f"no frame '{frame}'; choose one of {', '.join(FRAMES)}, or make a Frame")
-    return FRAMES[frame]
+    if frame not in FRAMINGS:
+        raise BadInput(f"no frame '{frame}'; choose one of {', '.join(FRAMINGS)}, or make a Framing")
+    return FRAMINGS[frame]
 
 
 def moved_inside(box: Box, size: Size) -> Box:

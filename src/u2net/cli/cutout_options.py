@@ -13,7 +13,7 @@ from u2net.cli.options import Command, InputOptions, complete_files, grouped
 if TYPE_CHECKING:
     from u2net.arrange import Arrangement
     from u2net.composite import Cutout
-    from u2net.framing import Frame
+    from u2net.framing import Framing
     from u2net.predict import Prediction
     from u2net.types import Picture
 
@@ -36,7 +36,7 @@ class _Percent(click.types.StringParamType):
 
 
 class _Margin(click.types.StringParamType):
-    """`10%` or `40`; given to the command as what a `Frame` takes."""
+    """`10%` or `40`; given to the command as what a `Framing` takes."""
 
     name = "PERCENT%|PIXELS"
 
@@ -64,7 +64,7 @@ class _Aspect(click.types.StringParamType):
 
 
 class _FrameSize(click.types.StringParamType):
-    """`2000` for the longer side, or `1200x800`, width first; given to the command as what a `Frame` takes."""
+    """`2000` for the longer side, or `1200x800`, width first; given to the command as what a `Framing` takes."""
 
     name = "LONGER|WIDTHxHEIGHT"
 
@@ -193,7 +193,7 @@ class FrameOptions:
     aspect: float | None
     size: Any
 
-    def frame(self, *, default: str | None = None) -> Frame | None:
+    def frame(self, *, default: str | None = None) -> Framing | None:
         """The frame that is wanted, or None. default: the name of the one to begin from where no flag is given.
 
         Raises BadInput for flags that make no frame together.
@@ -201,7 +201,7 @@ class FrameOptions:
         from dataclasses import replace
 
         from u2net.errors import BadInput
-        from u2net.framing import FRAMES
+        from u2net.framing import FRAMINGS
 
         changes = {**(self.margin or {})}
         changes |= {name: value for name in ("fill", "aspect", "size") if (value := getattr(self, name)) is not None}
@@ -216,9 +216,9 @@ class FrameOptions:
             changes |= {"margin": 0.0, "margin_px": 0}
         if isinstance(self.size, tuple) and self.aspect is None:
             changes["aspect"] = None  # a width and a height are an aspect
-        if self.aspect is not None and self.size is None and isinstance(FRAMES[name].size, tuple):
-            changes["size"] = max(FRAMES[name].size)  # type: ignore[arg-type]  # a tuple, as asked just now
-        return replace(FRAMES[name], **changes)
+        if self.aspect is not None and self.size is None and isinstance(FRAMINGS[name].size, tuple):
+            changes["size"] = max(FRAMINGS[name].size)  # type: ignore[arg-type]  # a tuple, as asked just now
+        return replace(FRAMINGS[name], **changes)
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ class BackgroundOptions:
         """Whether something is to come behind the object."""
         return any(one is not None for one in (self.background, self.gradient, self.blur))
 
-    def arrangement(self, frame: Frame | None, given: InputOptions) -> Arrangement:
+    def arrangement(self, frame: Framing | None, given: InputOptions) -> Arrangement:
         """All of it, read and checked. Raises BadInput for what excludes each other, and for no colour or picture."""
         from u2net.arrange import Arrangement
         from u2net.background import Gradient, parse_background
