@@ -27,10 +27,11 @@ LAYERS = [
         "encode",
         "tensor",
     }
+    | {"sources", "frames", "palette", "gif", "apng", "webp", "animation", "steady", "encode_frames"}
     | {"scaling", "foreground", "guided_filter", "closed_form", "matte", "trimap"}
     | {"composite", "background", "region", "pairs", "truths", "likeness", "metrics", "card", "canvas", "split"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
-    {"predict", "second_look", "looks", "hints", "subject", "cut", "remove", "batch", "evaluate", "report"}
+    {"predict", "second_look", "looks", "hints", "subject", "cut", "remove", "moving", "batch", "evaluate", "report"}
     | {"doctor", "probe", "findings", "data_check", "contact_sheet"},
     {"cli", "compat", "__main__"},
 ]

@@ -106,7 +106,7 @@ def _single(text: str, output: str | None, tag: str, suffix: str) -> Job:
     is_folder = os.path.isdir(target)
     if is_folder or (format_of(target) is None and target.suffix != suffix):
         if not is_folder and target.suffix.lower() in SUFFIXES:
-            raise BadInput(f"-o {target}: that format is not written; use .png, .webp, .avif, .jpg or .tif")
+            raise BadInput(f"-o {target}: that format is not written; use .png, .webp, .avif, .jpg, .tif or .gif")
         target = target / ((source.stem if source else "stdin") + suffix)
     elif format_of(target) != format_of("x" + suffix):
         raise BadInput(f"-o {target}: the result is {suffix}, which that name does not say; leave one of them out")

@@ -81,9 +81,9 @@ class Cutout:
         where that knows no such way, all to sRGB.
         Raises BadInput for what is neither a colour nor a picture.
         """
-        front = self if can_be_target(self.icc) else replace(self, pixels=_in_srgb(self.pixels, self.icc), icc=None)
+        front = self if can_be_target(self.icc) else replace(self, pixels=in_srgb(self.pixels, self.icc), icc=None)
         behind = fitted(parse_background(background), front.size, front.icc, front.pixels.dtype)
-        return replace(front, pixels=_over(front.pixels, behind))
+        return replace(front, pixels=lay_over(front.pixels, behind))
 
     def mask(self) -> Cutout:
         """The alpha as an opaque grey picture, without a profile."""
@@ -100,7 +100,7 @@ class Cutout:
         lossless: bool = False,
         keep: Keep = "all",
     ) -> bytes:
-        """The bytes of a PNG, WebP, AVIF, JPEG or TIFF file; JPEG, which has no alpha, is laid over white.
+        """The bytes of a PNG, WebP, AVIF, JPEG, TIFF or GIF file; JPEG, which has no alpha, is laid over white.
 
         A cutout that is opaque everywhere is written without an alpha channel. compress, quality, lossless: see
         `encode.encode`.
@@ -114,11 +114,11 @@ class Cutout:
         pixels, icc, dpi, exif, xmp = flat.pixels, flat.icc, self.dpi, self.exif, self.xmp
         if pixels[..., 3].min() == np.iinfo(pixels.dtype).max:
             pixels = _colours(pixels)
-        if keep == "private":
-            exif, xmp = without_gps(exif, xmp)
-        elif keep == "none":
-            pixels = _in_srgb(pixels, icc)
+        if keep == "none" or format == "gif":  # which keeps nothing
+            pixels = in_srgb(pixels, icc)
             icc = dpi = exif = xmp = None
+        elif keep == "private":
+            exif, xmp = without_gps(exif, xmp)
         return encode(
             pixels,
             format=format,
@@ -150,7 +150,7 @@ class Cutout:
             format = format or format_of(target)
             if format is None:
                 raise BadInput(
-                    f"{target}: no format for that suffix; use .png, .webp, .avif, .jpg or .tif, or give format="
+                    f"{target}: no format for that suffix; use .png, .webp, .avif, .jpg, .tif or .gif, or give format="
                 )
         data = self.to_bytes(format or "png", compress=compress, quality=quality, lossless=lossless, keep=keep)
         if isinstance(target, (str, Path)):
@@ -206,7 +206,7 @@ def _colours(pixels: NDArray[Any]) -> NDArray[Any]:
     return colours
 
 
-def _in_srgb(pixels: NDArray[Any], icc: bytes | None) -> NDArray[Any]:
+def in_srgb(pixels: NDArray[Any], icc: bytes | None) -> NDArray[Any]:
     """(H, W, 3) or (H, W, 4) converted from its profile to sRGB, in its own depth."""
     if icc is None:
         return pixels
@@ -235,10 +235,10 @@ def lay_over_colour(picture: Picture, colour: tuple[float, float, float]) -> Pix
     dtype = picture.pixels.dtype
     behind = np.empty((*picture.size, 4), dtype)
     behind[:] = np.rint(np.multiply((*colour, 1.0), np.iinfo(dtype).max)).astype(dtype)
-    return np.ascontiguousarray(_over(cv2.merge([picture.pixels, picture.alpha]), behind)[..., :3])
+    return np.ascontiguousarray(lay_over(cv2.merge([picture.pixels, picture.alpha]), behind)[..., :3])
 
 
-def _over(front: NDArray[Any], behind: NDArray[Any]) -> NDArray[Any]:
+def lay_over(front: NDArray[Any], behind: NDArray[Any]) -> NDArray[Any]:
     """Straight-alpha `over` of two (H, W, 4) pictures of one dtype, rounded once; `behind` becomes the result.
 
     Opaque and empty pixels are copied to the bit; only the band between is computed.

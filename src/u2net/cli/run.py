@@ -7,8 +7,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,11 @@ from u2net.cli.options import EncodingOptions, InputOptions
 from u2net.cli.progress import picture_bar
 from u2net.encode import Format, encode, write_bytes
 from u2net.errors import BadInput, CannotWrite, NothingSalient, U2NetError
-from u2net.pixels import read
+from u2net.pixels import decode
+from u2net.sources import Opened, open_source
 
 if TYPE_CHECKING:
+    from u2net.animation import Animation
     from u2net.composite import Cutout
     from u2net.predict import Prediction
     from u2net.types import Picture
@@ -56,6 +58,40 @@ class Drawing:
             return drawn.to_bytes(self.format, keep=self.encoding.keep, **self.encoding.choices)
         dpi = None if self.encoding.strip else drawn.dpi
         return encode(drawn.pixels[..., 0], format=self.format, dpi=dpi, **self.encoding.choices)
+
+    def moving(self, animation: Animation) -> tuple[bytes, Report]:
+        """The bytes of an animation of which every frame is drawn, and a report on all of them together."""
+        from u2net.moving import drawn_frames, moving_bytes
+
+        reports: list[Report] = []
+        duration_ms = 0.0
+
+        def frames() -> Iterator[tuple[Cutout, float]]:
+            nonlocal duration_ms
+            for drawn in drawn_frames(animation, self.find, self.draw):
+                reports.append(report_of(drawn.prediction) | drawn.report)
+                duration_ms += drawn.duration_ms
+                bare = replace(drawn.cutout, icc=None, exif=None, xmp=None) if self.grey else drawn.cutout
+                yield bare, drawn.duration_ms
+
+        choices = {"format": self.format, "keep": self.encoding.keep, **self.encoding.choices}
+        data = moving_bytes(frames(), plays=animation.plays, **choices)
+        return data, report_of_all(reports) | {"frames": len(reports), "duration_s": round(duration_ms / 1000, 3)}
+
+
+def report_of_all(reports: Sequence[Report]) -> Report:
+    """What frames report, as one: the highest confidence, the box around all boxes, the mean of coverage, and for the
+    rest what the first frame says."""
+    boxes = [report["box"] for report in reports if report.get("box")]
+    together = dict(reports[0])
+    together["confidence"] = max(report["confidence"] for report in reports)
+    together["found"] = any(report["found"] for report in reports)
+    if "box" in together:
+        sides = list(zip(*boxes, strict=True))
+        together["box"] = [min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3])] if boxes else None
+    if "coverage" in together:
+        together["coverage"] = round(sum(report["coverage"] for report in reports) / len(reports), 4)
+    return together
 
 
 def report_of(prediction: Prediction) -> Report:
@@ -97,12 +133,20 @@ def run(jobs: Sequence[Job], work: Work, given: InputOptions) -> int:
 
 def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) -> Report:
     start = time.perf_counter()
-    picture = read(sys.stdin.buffer if job.source is None else job.source, **given.limits)
-    if job.target is not None:
-        check_target(job.target, beside=job.source is not None and given.output is None)
-    decoded = time.perf_counter()
-    encode, report = work(picture)
-    size = list(picture.size)
+    limits = given.limits
+    with open_source(sys.stdin.buffer if job.source is None else job.source, limits["max_bytes"]) as opened:
+        animation = _animation_of(opened, job, work, given, tell)
+        picture = None if animation else decode(opened, **limits)
+        if job.target is not None:
+            check_target(job.target, beside=job.source is not None and given.output is None)
+        decoded = time.perf_counter()
+        if animation:
+            assert isinstance(work, Drawing)
+            data, report = work.moving(animation)
+            size = list(animation.size)
+    if picture:
+        finish, report = work(picture)
+        size = list(picture.size)
     del picture  # large ones should not be held while the result is encoded
     worked = time.perf_counter()
     if not report["found"]:
@@ -110,7 +154,8 @@ def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) 
             raise NothingSalient(f"{job.name}: no object found (confidence {report['confidence']}); nothing written")
         if not given.quiet:
             tell(f"u2net: {job.name}: no object found (confidence {report['confidence']})")
-    data = encode()
+    if not animation:
+        data = finish()
     if job.target is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -126,6 +171,27 @@ def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) 
         **report,
         "times_s": {name: round(value, 4) for name, value in times.items()},
     }
+
+
+def _animation_of(
+    opened: Opened, job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]
+) -> Animation | None:
+    """The animation that a source holds, for work that can draw it frame by frame; where only the format cannot hold
+    it, this is said."""
+    if not isinstance(work, Drawing) or opened.size_bytes > given.limits["max_bytes"]:
+        return None
+    from u2net.animation import open_animation
+    from u2net.encode_frames import CAN_ANIMATE
+
+    animation = open_animation(opened, max_pixels=given.limits["max_pixels"])
+    if animation and work.format not in CAN_ANIMATE:
+        if not given.quiet:
+            tell(
+                f"u2net: {job.name}: {work.format.upper()} holds no animation: the first of {animation.count} frames "
+                "is taken; --format png, webp or gif keeps them all"
+            )
+        return None
+    return animation
 
 
 def check_target(target: Path, *, beside: bool) -> None:
