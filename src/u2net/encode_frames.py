@@ -69,7 +69,8 @@ def encode_frames(
                 f"frame {len(packed) + 1} is {pixels.shape[1]} x {pixels.shape[0]}, the first {size[1]} x {size[0]}: "
                 "the frames of an animation have one size; take the first alone with --format tiff"
             )
-        box = _seen(pixels, format) if packed or format != "png" else (0, 0, size[1], size[0])
+        # The first one is whole: APNG wants it so, and around a smaller one Pillow paints GIFs with their first colour.
+        box = _seen(pixels, format) if packed else (0, 0, size[1], size[0])
         if format == "png":
             packed.append((apng.frame(pixels, box, compress), box, duration_ms))
         elif format == "webp":

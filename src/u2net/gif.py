@@ -185,7 +185,8 @@ def frame(pixels: NDArray[np.uint8], box: Box, duration_cs: int, *, clear: bool)
     buffer = io.BytesIO()
     image.save(buffer, "GIF", optimize=False, interlace=False)
     data = _packed(buffer)
-    transparent = opaque is not None and not opaque.all()
+    # Also where nothing is: else Pillow clears the frame's place to a colour.
+    transparent = clear or (opaque is not None and not opaque.all())
     flags = (_CLEAR if clear else _KEEP) << 2 | transparent
     control = b"\x21\xf9\x04" + struct.pack("<BHBB", flags, min(duration_cs, 0xFFFF), 255, 0)
     return control + b"," + struct.pack("<HHHHB", left, top, right - left, bottom - top, 0x87) + table + data

@@ -9,7 +9,8 @@ from PIL import Image
 COLOURS = 255
 """The number after the last one stands for transparent."""
 
-_TRAINED_ON = 1 << 18
+_TRAINED_ON = 1 << 15
+"""Evenly spread pixels the palette is made of; all of half a frame take 20 times as long and err .4 of 255 less."""
 
 
 def paletted(colours: NDArray[np.uint8], opaque: NDArray[np.bool_] | None) -> tuple[NDArray[np.uint8], bytes]:
