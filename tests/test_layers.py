@@ -27,7 +27,7 @@ LAYERS = [
         "encode",
         "tensor",
     }
-    | {"sources", "frames", "palette", "gif", "apng", "webp", "animation", "steady", "encode_frames"}
+    | {"sources", "frames", "palette", "gif", "apng", "webp", "animation", "steady", "encode_frames", "paste", "locate"}
     | {"scaling", "foreground", "guided_filter", "closed_form", "matte", "trimap"}
     | {"composite", "background", "region", "pairs", "truths", "likeness", "metrics", "card", "canvas", "split"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
