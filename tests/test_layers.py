@@ -27,11 +27,37 @@ LAYERS = [
         "encode",
         "tensor",
     }
-    | {"sources", "frames", "palette", "gif", "apng", "webp", "animation", "steady", "encode_frames", "paste", "locate"}
+    | {
+        "sources",
+        "frames",
+        "palette",
+        "gif",
+        "apng",
+        "webp",
+        "animation",
+        "steady",
+        "encode_frames",
+        "paste",
+        "locate",
+        "scenes",
+    }
     | {"scaling", "foreground", "guided_filter", "closed_form", "matte", "trimap"}
     | {"composite", "background", "region", "pairs", "truths", "likeness", "metrics", "card", "canvas", "split"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
-    {"predict", "second_look", "looks", "hints", "subject", "cut", "remove", "moving", "batch", "evaluate", "report"}
+    {
+        "predict",
+        "second_look",
+        "looks",
+        "hints",
+        "subject",
+        "cut",
+        "remove",
+        "moving",
+        "scene_set",
+        "batch",
+        "evaluate",
+        "report",
+    }
     | {"doctor", "probe", "findings", "data_check", "contact_sheet"},
     {"cli", "compat", "__main__"},
 ]

@@ -23,6 +23,7 @@ _COMMANDS = {
     "remove": "Cut the object out of pictures.",
     "saliency": "Write the saliency map itself.",
     "paste": "Lay the object of a picture onto another picture.",
+    "augment": "Make a data set of objects on backgrounds.",
     "rembg": "The commands, flags and pixels of rembg.",
     "evaluate": "Measure maps against truths.",
     "train": "Train a network on pictures and truths.",
