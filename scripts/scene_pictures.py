@@ -5,6 +5,7 @@ Run it in the project's environment: .venv/bin/python scripts/scene_pictures.py
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from u2net.encode_frames import encode_frames
 from u2net.locate import locate
 from u2net.moving import remove_animation
 from u2net.paste import paste
-from u2net.region import bounding_box
 from u2net.scene_set import Subject, write_scenes
 from u2net.scenes import SceneSettings, trimmed
 from u2net.sources import open_source
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def animation_shown(session: u2net.Session) -> bytes:
-    """A cup that is panned over, and its cutout beside it; each frame twice as it is read."""
+    """A cup that is panned over, and its cutout beside it."""
     pixels = u2net.read(ROOT / "examples" / "coffee.jpg").pixels
     frames = []
     for step in range(FRAMES):
@@ -79,7 +79,7 @@ def pasting_shown(cup: u2net.Cutout) -> NDArray[np.uint8]:
 
 
 def augment_shown(cutouts: dict[str, u2net.Cutout]) -> NDArray[np.uint8]:
-    """Six made pictures above their masks, with their boxes."""
+    """Four made pictures above their masks, with the boxes of COCO."""
     settings = SceneSettings(size=(180, 240))
     subjects = [Subject(name, "object", trimmed(cutout, 240)) for name, cutout in sorted(cutouts.items())]
     with tempfile.TemporaryDirectory() as folder:
@@ -88,12 +88,13 @@ def augment_shown(cutouts: dict[str, u2net.Cutout]) -> NDArray[np.uint8]:
             Path(folder, "b", name).write_bytes((ROOT / "examples" / name).read_bytes())
         out = Path(folder, "out")
         write_scenes(subjects, Path(folder, "b"), out, count=4, seed=3, settings=settings)
+        boxes = json.loads((out / "annotations.json").read_text(encoding="utf-8"))["annotations"]
         columns = []
-        for path in sorted((out / "images").iterdir()):
+        for number, path in enumerate(sorted((out / "images").iterdir()), 1):
             pixels = u2net.read(path).pixels
             mask = u2net.read((out / "masks" / path.name).with_suffix(".png")).pixels
-            left, top, right, bottom = bounding_box(mask[..., 0] > 127) or (0, 0, 1, 1)
-            cv2.rectangle(mask, (left, top), (right - 1, bottom - 1), (255, 204, 0), 1)
+            for left, top, wide, high in (one["bbox"] for one in boxes if one["image_id"] == number):
+                cv2.rectangle(mask, (left, top), (left + wide - 1, top + high - 1), (255, 160, 0), 2)
             columns.append(np.vstack([pixels, mask]))
     return np.hstack(columns)
 
