@@ -79,7 +79,7 @@ def test_result_that_would_replace_an_input_is_refused() -> None:
     [
         (["in/a.jpg", "in/b.png"], "new.png", "need a folder"),
         (["in"], "in/a.jpg", "need a folder"),
-        (["in/a.jpg"], "new.gif", "that format is not written"),
+        (["in/a.jpg"], "new.bmp", "that format is not written"),
         (["in/a.jpg"], "new.webp", "the result is .png"),
         (["in/a.cutout.png"], None, "rename it"),
         (["in/a.cutout.png", "in/a.cutout.png"], None, "nothing to do"),

@@ -92,8 +92,8 @@ def test_what_a_format_cannot_hold_is_said() -> None:
         encode(np.zeros((2, 16_384, 3), np.uint8), format="webp")
     with pytest.raises(BadInput, match="dpi is two numbers above 0"):
         encode(RGBA, dpi=(float("nan"), 1))
-    with pytest.raises(BadInput, match="format is one of png, webp, avif, jpeg, tiff and compress of fast, balanced"):
-        encode(RGBA, format="gif")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="format is one of png, webp, avif, jpeg, tiff, gif and compress of fast"):
+        encode(RGBA, format="bmp")  # type: ignore[arg-type]
 
 
 def test_blocks_that_a_jpeg_has_no_room_for_are_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
@@ -113,8 +113,8 @@ def test_resolutions_that_a_jpeg_cannot_say_are_in_its_exif() -> None:
 
 
 def test_suffixes_name_formats() -> None:
-    assert [format_of(name) for name in ("a.PNG", "a.jpeg", "a.tif", "a.webp", "a.gif")] == [
-        "png", "jpeg", "tiff", "webp", None,
+    assert [format_of(name) for name in ("a.PNG", "a.jpeg", "a.tif", "a.webp", "a.gif", "a.apng", "a.bmp")] == [
+        "png", "jpeg", "tiff", "webp", "gif", "png", None,
     ]  # fmt: skip
 
 

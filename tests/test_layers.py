@@ -27,6 +27,20 @@ LAYERS = [
         "encode",
         "tensor",
     }
+    | {
+        "sources",
+        "frames",
+        "palette",
+        "gif",
+        "apng",
+        "webp",
+        "animation",
+        "steady",
+        "encode_frames",
+        "paste",
+        "locate",
+        "scenes",
+    }
     | {"scaling", "foreground", "guided_filter", "closed_form", "matte", "trimap"}
     | {
         "composite",
@@ -46,7 +60,20 @@ LAYERS = [
         "split",
     },
     {"models", "fetch", "weights", "session", "engines", "machine"},
-    {"predict", "second_look", "looks", "hints", "subject", "cut", "remove", "batch", "evaluate", "report"}
+    {
+        "predict",
+        "second_look",
+        "looks",
+        "hints",
+        "subject",
+        "cut",
+        "remove",
+        "moving",
+        "scene_set",
+        "batch",
+        "evaluate",
+        "report",
+    }
     | {"doctor", "probe", "findings", "data_check", "contact_sheet"},
     {"cli", "compat", "__main__"},
 ]

@@ -44,15 +44,16 @@ class Arrangement:
         return self.background is not None or self.blur is not None or bool(self.frame and self.frame.background)
 
 
-def arrange(cutout: Cutout, picture: Picture, wanted: Arrangement) -> Cutout:
+def arrange(cutout: Cutout, picture: Picture, wanted: Arrangement, *, may_be_empty: bool = False) -> Cutout:
     """Frame a cutout, lay its shadow below it, and its background behind it.
 
-    picture: what the cutout was cut from; only a blur looks at it.
+    picture: what the cutout was cut from; only a blur looks at it. may_be_empty: where there is no object the
+    background is shown alone, for frames of an animation from which the object is away.
     Raises NothingSalient where there is no object to frame, to cast a shadow or to be in focus.
     """
     blurred = None
     if wanted.blur is not None:
-        if cutout.box is None:
+        if cutout.box is None and not may_be_empty:
             raise NothingSalient(f"no object found (confidence {cutout.confidence:.4g}), so nothing is in focus")
         blurred = defocused(picture, cutout.pixels[..., 3], strength=wanted.blur)
     if wanted.frame is not None:
@@ -61,7 +62,7 @@ def arrange(cutout: Cutout, picture: Picture, wanted: Arrangement) -> Cutout:
         size = wanted.frame.size_of(box)
         cutout = cutout.window(box, size)
         blurred = blurred and blurred.window(box, size, outside="edge")
-    if wanted.shadow is not None:
+    if wanted.shadow is not None and not (may_be_empty and cutout.box is None):
         cutout = cutout.with_shadow(wanted.shadow, strength=wanted.strength)
     if blurred is not None:
         return replace(cutout, pixels=lay_over(cutout.pixels, blurred.pixels))

@@ -50,12 +50,13 @@ class _Input:
     inside: Path
 
 
-def plan(inputs: Sequence[str], output: str | None, *, tag: str, suffix: str) -> list[Job]:
+def plan(inputs: Sequence[str], output: str | None, *, tag: str, suffix: str, cutouts: bool = False) -> list[Job]:
     """Turn what a user typed into jobs.
 
     inputs: files, folders (searched recursively), patterns such as `*.jpg`, or `-` for standard input.
     output: a folder, a file (one input, and a picture's suffix), `-` for standard output, or None: beside each input.
     tag: results beside their input are named `<stem>.<tag><suffix>`, in a folder `<stem><suffix>`, structure mirrored.
+    cutouts: a file that is named and called `<stem>.cutout.<suffix>` is an input all the same.
     Raises BadInput before anything is written: nothing found, two inputs with one result, a result that would
     replace an input.
     """
@@ -67,7 +68,7 @@ def plan(inputs: Sequence[str], output: str | None, *, tag: str, suffix: str) ->
     if output == "-" and many:
         raise BadInput("standard output (-o -) takes one picture; give -o a folder")
     if not many:
-        if _is_result(Path(inputs[0])):
+        if _is_result(Path(inputs[0])) and not (cutouts and _is_cutout(inputs[0])):
             raise BadInput(f"{inputs[0]}: is a result of u2net by its name; rename it to use it as an input")
         return [_single(inputs[0], output, tag, suffix)]
 
@@ -75,7 +76,13 @@ def plan(inputs: Sequence[str], output: str | None, *, tag: str, suffix: str) ->
     if folder and (os.path.isfile(folder) or (format_of(folder) and not os.path.isdir(folder))):
         raise BadInput(f"-o {folder}: several pictures need a folder, not a file")
     found: dict[tuple[str, str], Job] = {}
-    for item in (item for text in inputs for item in _expand(text, folder) if not _is_result(item.path)):
+    items = [
+        item
+        for text in inputs
+        for item in _expand(text, folder)
+        if not _is_result(item.path) or (cutouts and item.path == Path(text) and _is_cutout(text))
+    ]
+    for item in items:
         name = item.inside.with_name(item.inside.stem + suffix)
         target = folder / name if folder else _beside(item.path, tag, suffix)
         found.setdefault((_key(item.path), _key(target)), Job(item.path, target))  # a file named twice is done once
@@ -124,7 +131,7 @@ def _single(text: str, output: str | None, tag: str, suffix: str) -> Job:
     is_folder = os.path.isdir(target)
     if is_folder or (format_of(target) is None and target.suffix != suffix):
         if not is_folder and target.suffix.lower() in SUFFIXES:
-            raise BadInput(f"-o {target}: that format is not written; use .png, .webp, .avif, .jpg or .tif")
+            raise BadInput(f"-o {target}: that format is not written; use .png, .webp, .avif, .jpg, .tif or .gif")
         target = target / ((source.stem if source else "stdin") + suffix)
     elif format_of(target) != format_of("x" + suffix):
         raise BadInput(f"-o {target}: the result is {suffix}, which that name does not say; leave one of them out")
@@ -185,6 +192,10 @@ def _is_picture(path: Path) -> bool:
 
 def _is_result(path: Path) -> bool:
     return any(path.stem.lower().endswith(f".{tag}") for tag in RESULT_TAGS)
+
+
+def _is_cutout(name: str) -> bool:
+    return Path(name).stem.lower().endswith(".cutout")
 
 
 def _refuse_collisions(jobs: Sequence[Job]) -> None:

@@ -85,7 +85,7 @@ class Cutout:
         where that knows no such way, all to sRGB.
         Raises BadInput for what is neither a colour nor a picture.
         """
-        front = self if can_be_target(self.icc) else replace(self, pixels=_in_srgb(self.pixels, self.icc), icc=None)
+        front = self if can_be_target(self.icc) else replace(self, pixels=in_srgb(self.pixels, self.icc), icc=None)
         parsed = parse_background(background)
         beside = parse_colour(around)
         behind = fitted(parsed, front.size, front.icc, front.pixels.dtype, fit=fit, around=beside)
@@ -138,7 +138,7 @@ class Cutout:
         lossless: bool = False,
         keep: Keep = "all",
     ) -> bytes:
-        """The bytes of a PNG, WebP, AVIF, JPEG or TIFF file; JPEG, which has no alpha, is laid over white.
+        """The bytes of a PNG, WebP, AVIF, JPEG, TIFF or GIF file; JPEG, which has no alpha, is laid over white.
 
         A cutout that is opaque everywhere is written without an alpha channel. compress, quality, lossless: see
         `encode.encode`.
@@ -152,11 +152,11 @@ class Cutout:
         pixels, icc, dpi, exif, xmp = flat.pixels, flat.icc, self.dpi, self.exif, self.xmp
         if pixels[..., 3].min() == np.iinfo(pixels.dtype).max:
             pixels = _colours(pixels)
-        if keep == "private":
-            exif, xmp = without_gps(exif, xmp)
-        elif keep == "none":
-            pixels = _in_srgb(pixels, icc)
+        if keep == "none" or format == "gif":  # which keeps nothing
+            pixels = in_srgb(pixels, icc)
             icc = dpi = exif = xmp = None
+        elif keep == "private":
+            exif, xmp = without_gps(exif, xmp)
         return encode(
             pixels,
             format=format,
@@ -188,7 +188,7 @@ class Cutout:
             format = format or format_of(target)
             if format is None:
                 raise BadInput(
-                    f"{target}: no format for that suffix; use .png, .webp, .avif, .jpg or .tif, or give format="
+                    f"{target}: no format for that suffix; use .png, .webp, .avif, .jpg, .tif or .gif, or give format="
                 )
         data = self.to_bytes(format or "png", compress=compress, quality=quality, lossless=lossless, keep=keep)
         if isinstance(target, (str, Path)):
@@ -244,7 +244,7 @@ def _colours(pixels: NDArray[Any]) -> NDArray[Any]:
     return colours
 
 
-def _in_srgb(pixels: NDArray[Any], icc: bytes | None) -> NDArray[Any]:
+def in_srgb(pixels: NDArray[Any], icc: bytes | None) -> NDArray[Any]:
     """(H, W, 3) or (H, W, 4) converted from its profile to sRGB, in its own depth."""
     if icc is None:
         return pixels

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import IO, Any, BinaryIO, TypeAlias
 
 import cv2
@@ -20,6 +18,7 @@ from u2net.colour import grey_table, profile_space, srgb_transform, to_depth
 from u2net.damage import DAMAGE
 from u2net.errors import BadInput, PictureTooLarge, UnreadablePicture
 from u2net.readers import PREFIX_BYTES, is_tiff, open_image
+from u2net.sources import Opened, open_source
 from u2net.types import Picture, Pixels
 
 Source: TypeAlias = (
@@ -87,16 +86,9 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_B
             return _upright(_from_pillow(source, "the Pillow image", max_pixels))
         except DAMAGE as error:
             raise _damaged(error, "the Pillow image") from error
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        data = bytes(source)
-        return _decode(io.BytesIO(data), len(data), "the picture", max_pixels, max_bytes)
-    if isinstance(source, (str, os.PathLike)):
-        return _read_file(Path(source), max_pixels, max_bytes)
-    if hasattr(source, "read"):
-        data = source.read(max_bytes + 1)
-        if not isinstance(data, bytes):
-            raise BadInput("the file object gives text; open it in binary mode: open(path, 'rb')")
-        return _decode(io.BytesIO(data), len(data), "the picture", max_pixels, max_bytes)
+    if isinstance(source, (bytes, bytearray, memoryview, str, os.PathLike)) or hasattr(source, "read"):
+        with open_source(source, max_bytes) as opened:
+            return decode(opened, max_pixels=max_pixels, max_bytes=max_bytes)
     raise BadInput(
         f"cannot read a picture from {type(source).__name__}; "
         "give a path, bytes, a binary file, a Pillow image or an array"
@@ -124,29 +116,12 @@ def open_pillow(data: bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = M
     return image
 
 
-def _read_file(path: Path, max_pixels: int, max_bytes: int) -> Picture:
+def decode(opened: Opened, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> Picture:
+    """As `read`, of a source that `open_source` has opened; from its beginning, wherever its stream stands."""
+    stream, name = opened.stream, opened.name
+    _check_bytes(opened.size_bytes, name, max_bytes)
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise UnreadablePicture(f"{path}: is a folder; name a picture in it, or give the folder to `u2net remove`")
-        with path.open("rb") as stream:
-            if stat.S_ISREG(status.st_mode):
-                return _decode(stream, status.st_size, str(path), max_pixels, max_bytes)
-            data = stream.read(max_bytes + 1)  # a pipe or a device has no size
-        return _decode(io.BytesIO(data), len(data), str(path), max_pixels, max_bytes)
-    except FileNotFoundError as error:
-        raise UnreadablePicture(f"{path}: there is no such file") from error
-    except OSError as error:
-        raise UnreadablePicture(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # a null byte in the name; our own errors pass through
-        if isinstance(error, BadInput):
-            raise
-        raise UnreadablePicture(f"{str(path)!r}: is not a file name: {error}") from error
-
-
-def _decode(stream: BinaryIO, size_bytes: int, name: str, max_pixels: int, max_bytes: int) -> Picture:
-    _check_bytes(size_bytes, name, max_bytes)
-    try:
+        stream.seek(0)
         prefix = stream.read(PREFIX_BYTES)
         if png.is_sixteen_bit(prefix):
             return _upright(_from_deep_png(stream, prefix, name, max_pixels))

@@ -25,6 +25,8 @@ _COMMANDS = {
     "replace": "Put something else behind the object.",
     "box": "Say where the objects are: JSON, COCO or YOLO.",
     "saliency": "Write the saliency map itself.",
+    "paste": "Lay the object of a picture onto another picture.",
+    "augment": "Make a data set of objects on backgrounds.",
     "rembg": "The commands, flags and pixels of rembg.",
     "evaluate": "Measure maps against truths.",
     "train": "Train a network on pictures and truths.",

@@ -92,7 +92,7 @@ def command(
         box = crop_box(cutout, frame, centred=centred or (alone and wanted.blur is None))
         report: Report = {"box": cutout.box, "coverage": round(cutout.coverage, 4), "crop": box}
         if alone:
-            return arrange(cutout, picture, wanted), report
+            return arrange(cutout, picture, wanted, may_be_empty=True), report
         return crop(picture, cutout, frame, centred=centred), report
 
-    return run(jobs, Drawing(find, draw, chosen, encoding), given)
+    return run(jobs, Drawing(find, draw, chosen, encoding, needs_object=True, moves=False), given)

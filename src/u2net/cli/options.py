@@ -179,8 +179,8 @@ _ENCODING_OPTIONS = [
     click.option(
         "--format",
         "file_format",
-        type=click.Choice(["png", "webp", "avif", "jpeg", "tiff"]),
-        help="Default: by -o, else png.",
+        type=click.Choice(["png", "webp", "avif", "jpeg", "tiff", "gif"]),
+        help="Default: by -o, else png. Animations stay animations in png (APNG), webp and gif.",
     ),
     click.option(
         "--compress",

@@ -93,6 +93,15 @@ def command(
             report["crop"] = crop_box(cutout, frame, centred=wanted.blur is None)
         if only_mask:
             return (cutout if frame is None else cutout.cropped(frame)).mask(), report
-        return arrange(cutout, picture, wanted), report
+        return arrange(cutout, picture, wanted, may_be_empty=True), report
 
-    return run(jobs, Drawing(find, draw, chosen, encoding, grey=only_mask), given)
+    drawing = Drawing(
+        find,
+        draw,
+        chosen,
+        encoding,
+        grey=only_mask,
+        needs_object=frame is not None or scene.shadow is not None or scene.blur is not None,
+        moves=frame is None,
+    )
+    return run(jobs, drawing, given)

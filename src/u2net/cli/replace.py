@@ -64,7 +64,7 @@ def command(
     from u2net.batch import plan
     from u2net.cli.run import Drawing, Report, run
     from u2net.encode import SUFFIX_OF_FORMAT
-    from u2net.errors import BadInput, NothingSalient
+    from u2net.errors import BadInput
     from u2net.subject import find_subject
 
     edge.check()
@@ -81,12 +81,10 @@ def command(
         return find_subject(opened, picture, **wishes)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
-        if not prediction.found:
-            raise NothingSalient(f"no object found (confidence {prediction.confidence:.4g}); nothing written")
         cutout = edge.cut(picture, prediction)
         report: Report = {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
         if frame is not None:
             report["crop"] = crop_box(cutout, frame, centred=wanted.blur is None)
-        return arrange(cutout, picture, wanted), report
+        return arrange(cutout, picture, wanted, may_be_empty=True), report
 
-    return run(jobs, Drawing(find, draw, chosen, encoding), given)
+    return run(jobs, Drawing(find, draw, chosen, encoding, needs_object=True, moves=frame is None), given)

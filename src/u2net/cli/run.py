@@ -7,8 +7,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,11 @@ from u2net.cli.options import EncodingOptions, InputOptions
 from u2net.cli.progress import picture_bar
 from u2net.encode import Format, encode, write_bytes
 from u2net.errors import BadInput, CannotWrite, NothingSalient, U2NetError
-from u2net.pixels import read
+from u2net.pixels import decode
+from u2net.sources import Opened, open_source
 
 if TYPE_CHECKING:
+    from u2net.animation import Animation
     from u2net.composite import Cutout
     from u2net.predict import Prediction
     from u2net.types import Picture
@@ -38,6 +40,8 @@ class Drawing:
 
     find: what the network says of a picture. draw: what is made of the two, and what to report beside the prediction's
     confidence. format, encoding: how it is written. grey: the result is written without colours, as masks are.
+    needs_object: a picture without one, or an animation without one in any frame, is an error. moves: whether frames
+    of an animation can be drawn one by one.
     """
 
     find: Callable[[Picture], Prediction]
@@ -45,11 +49,18 @@ class Drawing:
     format: Format
     encoding: EncodingOptions
     grey: bool = False
+    needs_object: bool = False
+    moves: bool = True
 
     def __call__(self, picture: Picture) -> tuple[Callable[[], bytes], Report]:
         prediction = self.find(picture)
+        self._refuse_empty(report_of(prediction))
         drawn, report = self.draw(picture, prediction)
         return lambda: self.encode(drawn), report_of(prediction) | report
+
+    def _refuse_empty(self, report: Report) -> None:
+        if self.needs_object and not report["found"]:
+            raise NothingSalient(f"no object found (confidence {report['confidence']}); nothing written")
 
     def encode(self, drawn: Cutout) -> bytes:
         """The bytes of the file."""
@@ -57,6 +68,42 @@ class Drawing:
             return drawn.to_bytes(self.format, keep=self.encoding.keep, **self.encoding.choices)
         dpi = None if self.encoding.strip else drawn.dpi
         return encode(drawn.pixels[..., 0], format=self.format, dpi=dpi, **self.encoding.choices)
+
+    def moving(self, animation: Animation) -> tuple[bytes, Report]:
+        """The bytes of an animation of which every frame is drawn, and a report on all of them together."""
+        from u2net.moving import drawn_frames, moving_bytes
+
+        reports: list[Report] = []
+        duration_ms = 0.0
+
+        def frames() -> Iterator[tuple[Cutout, float]]:
+            nonlocal duration_ms
+            for drawn in drawn_frames(animation, self.find, self.draw):
+                reports.append(report_of(drawn.prediction) | drawn.report)
+                duration_ms += drawn.duration_ms
+                bare = replace(drawn.cutout, icc=None, exif=None, xmp=None) if self.grey else drawn.cutout
+                yield bare, drawn.duration_ms
+
+        choices = {"format": self.format, "keep": self.encoding.keep, **self.encoding.choices}
+        data = moving_bytes(frames(), plays=animation.plays, **choices)
+        together = report_of_all(reports)
+        self._refuse_empty(together)
+        return data, together | {"frames": len(reports), "duration_s": round(duration_ms / 1000, 3)}
+
+
+def report_of_all(reports: Sequence[Report]) -> Report:
+    """What frames report, as one: the highest confidence, the box around all boxes, the mean of coverage, and for the
+    rest what the first frame says."""
+    boxes = [report["box"] for report in reports if report.get("box")]
+    together = dict(reports[0])
+    together["confidence"] = max(report["confidence"] for report in reports)
+    together["found"] = any(report["found"] for report in reports)
+    if "box" in together:
+        sides = list(zip(*boxes, strict=True))
+        together["box"] = [min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3])] if boxes else None
+    if "coverage" in together:
+        together["coverage"] = round(sum(report["coverage"] for report in reports) / len(reports), 4)
+    return together
 
 
 def report_of(prediction: Prediction) -> Report:
@@ -108,12 +155,22 @@ def run(
 
 def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) -> Report:
     start = time.perf_counter()
-    picture = read(sys.stdin.buffer if job.source is None else job.source, **given.limits)
-    if job.target is not None:
-        check_target(job.target, beside=job.source is not None and given.output is None)
-    decoded = time.perf_counter()
-    encode, report = work(picture)
-    size = list(picture.size)
+    limits = given.limits
+    with open_source(sys.stdin.buffer if job.source is None else job.source, limits["max_bytes"]) as opened:
+        animation = _animation_of(opened, job, work, given, tell)
+        picture = None if animation else decode(opened, **limits)
+        if job.target is not None:
+            check_target(job.target, beside=job.source is not None and given.output is None)
+        decoded = time.perf_counter()
+        data: bytes | None = None
+        finish: Callable[[], bytes] | None = None
+        if animation:
+            assert isinstance(work, Drawing)
+            data, report = work.moving(animation)
+            size = list(animation.size)
+    if picture:
+        finish, report = work(picture)
+        size = list(picture.size)
     del picture  # large ones should not be held while the result is encoded
     worked = time.perf_counter()
     if not report["found"]:
@@ -123,8 +180,10 @@ def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) 
             tell(f"u2net: {job.name}: no object found (confidence {report['confidence']})")
     report = {"input": job.name, "size": size, **report}
     times = {"read": decoded - start, "work": worked - decoded}
-    if encode is not None:
-        _write(job, encode())
+    if data is None and finish is not None:
+        data = finish()
+    if data is not None:
+        _write(job, data)
         times["write"] = time.perf_counter() - worked
         report["output"] = "-" if job.target is None else str(job.target)
     return report | {"times_s": {name: round(value, 4) for name, value in times.items()}}
@@ -137,6 +196,31 @@ def _write(job: Job, data: bytes) -> None:
     else:
         make_folder(job.target.parent)
         write_bytes(job.target, data)
+
+
+def _animation_of(
+    opened: Opened, job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]
+) -> Animation | None:
+    """The animation that a source holds, for work that can draw it frame by frame; where only the format cannot hold
+    it, this is said."""
+    if not isinstance(work, Drawing) or opened.size_bytes > given.limits["max_bytes"]:
+        return None
+    from u2net.animation import open_animation
+    from u2net.encode_frames import CAN_ANIMATE
+
+    animation = open_animation(opened, max_pixels=given.limits["max_pixels"])
+    if animation and not work.moves:
+        raise BadInput(
+            f"{job.name}: is an animation, and a frame around its object would jump about; leave cropping out"
+        )
+    if animation and work.format not in CAN_ANIMATE:
+        if not given.quiet:
+            tell(
+                f"u2net: {job.name}: {work.format.upper()} holds no animation: the first of {animation.count} frames "
+                "is taken; --format png, webp or gif keeps them all"
+            )
+        return None
+    return animation
 
 
 def check_target(target: Path, *, beside: bool) -> None:

@@ -1,0 +1,133 @@
+"""u2net paste: lay the object of one picture onto another."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from u2net.cli.options import (
+    EncodingOptions,
+    InputOptions,
+    SessionOptions,
+    SubjectOptions,
+    complete_files,
+    encoding_options,
+    picture_options,
+    subject_options,
+)
+
+if TYPE_CHECKING:
+    from u2net.composite import Cutout
+    from u2net.paste import Anchor
+    from u2net.predict import Prediction
+    from u2net.types import Picture
+
+
+class _Place(click.types.StringParamType):
+    """Two numbers with a comma between."""
+
+    name = "X,Y"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            x, y = map(float, value.split(","))
+        except ValueError:
+            self.fail(f"'{value}' is not X,Y: two numbers with a comma, in pixels.", param, ctx)
+        return x, y
+
+
+@click.command(
+    "paste",
+    epilog="Examples: u2net paste cat.jpg --onto sofa.jpg --at 900,700 --scale 0.5 --rotate -8 · "
+    "u2net paste cat.cutout.png --onto sofa.jpg --fit · u2net paste plant.jpg --onto screen.png --locate view.jpg",
+)
+@picture_options
+@subject_options
+@encoding_options
+@click.option("--onto", metavar="FILE", required=True, help="The picture to paste onto.", shell_complete=complete_files)
+@click.option(
+    "--at",
+    type=_Place(),
+    metavar="X,Y",
+    help="Where the object goes, in pixels from the upper left corner.  [default: the middle]",
+)
+@click.option(
+    "--anchor",
+    type=click.Choice(["centre", "top-left", "bottom"]),
+    default="centre",
+    show_default=True,
+    help="Which point of the object goes there; bottom is the middle of its lower side.",
+)
+@click.option("--scale", type=float, metavar="FACTOR", help="Size of the object, 0.001 to 1000.  [default: 1]")
+@click.option("--fit", is_flag=True, help="Make an object that is larger than the target as small as that.")
+@click.option("--rotate", type=float, default=0, metavar="DEGREES", help="Turn the object, clockwise.")
+@click.option(
+    "--locate",
+    metavar="VIEW",
+    help="A photo of the target: the object goes to where its middle lies.",
+    shell_complete=complete_files,
+)
+def command(
+    session: SessionOptions,
+    given: InputOptions,
+    subject: SubjectOptions,
+    encoding: EncodingOptions,
+    onto: str,
+    at: tuple[float, float] | None,
+    anchor: Anchor,
+    scale: float | None,
+    fit: bool,
+    rotate: float,
+    locate: str | None,
+) -> int:
+    """Lay the object of a picture onto another picture.
+
+    IN is as in `u2net remove`. A picture with transparent pixels is taken for a cutout and used as it is, without the
+    network; of others the object is cut out first. A result has the target's size and profile, and is written beside
+    its input as <stem>.pasted.png, or into -o as <stem>.png. Exit codes as in `u2net remove`; a picture without an
+    object is an error (3).
+    """
+    import numpy as np
+
+    from u2net.batch import plan
+    from u2net.cli.run import Drawing, Report, run
+    from u2net.cut import as_cutout, cut_out, is_cutout
+    from u2net.encode import SUFFIX_OF_FORMAT
+    from u2net.errors import BadInput
+    from u2net.locate import locate as find_place
+    from u2net.models import MODELS
+    from u2net.paste import pasted, place
+    from u2net.pixels import read
+    from u2net.predict import Prediction
+    from u2net.subject import find_subject
+
+    if at is not None and locate is not None:
+        raise BadInput("--at and --locate both say where; give one of them")
+    chosen = encoding.format_for(given.output)
+    jobs = plan(given.inputs, given.output, tag="pasted", suffix=SUFFIX_OF_FORMAT[chosen], cutouts=True)
+    target = read(onto, **given.limits)
+    located: Report = {}
+    if locate is not None:
+        found = find_place(read(locate, **given.limits).pixels, target.pixels)
+        at = found.x, found.y
+        where = {"scale": round(found.scale, 4), "rotation": round(found.rotation, 2), "matches": found.matches}
+        located = {"located": {"at": [round(found.x, 1), round(found.y, 1)], **where}}
+    wishes = subject.wishes
+    open_session = functools.cache(lambda: session.open(quiet=given.quiet))  # cutouts need none
+
+    def find(picture: Picture) -> Prediction:
+        if is_cutout(picture):
+            return Prediction(np.ones((1, 1), np.float32), picture.size, MODELS["u2net"])
+        return find_subject(open_session(), picture, **wishes)
+
+    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
+        cutout = as_cutout(picture) if is_cutout(picture) else cut_out(picture, prediction)
+        placed = place(cutout, target.size, at=at, anchor=anchor, scale=scale, rotation=rotate, fit=fit)
+        report = {"box": placed.box, "scale": round(placed.scale, 4), "rotation": rotate, **located}
+        return pasted(cutout, target, placed), report
+
+    return run(jobs, Drawing(find, draw, chosen, encoding), given)
