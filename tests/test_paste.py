@@ -11,8 +11,8 @@ from conftest import EXAMPLES
 from hostile import SRGB
 from numpy.typing import NDArray
 
-from u2net.composite import Cutout
-from u2net.cut import as_cutout, is_cutout
+from u2net.composite import Cutout, whole
+from u2net.cut import is_cutout
 from u2net.errors import BadInput, NothingSalient
 from u2net.locate import LEAST_MATCHES, locate
 from u2net.paste import paste, place
@@ -158,7 +158,7 @@ def test_pictures_with_transparent_pixels_are_cutouts() -> None:
     alpha[0, 0] = 0
     picture = Picture(np.full((4, 4, 3), 9, np.uint8), alpha)
     assert is_cutout(picture)
-    assert as_cutout(picture).pixels[0].tolist() == [[0, 0, 0, 0]] + [[9, 9, 9, 255]] * 3
+    assert whole(picture).pixels[0].tolist() == [[0, 0, 0, 0]] + [[9, 9, 9, 255]] * 3
 
 
 @pytest.mark.parametrize("turn", [0, 12, -95])

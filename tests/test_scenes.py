@@ -58,7 +58,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def augment(*arguments: str) -> Result:
-    words = ["augment", "subjects", "backgrounds", "--size", "96x128", "--offline", *arguments]
+    words = ["augment", "subjects", "backgrounds", "--size", "128x96", "--offline", *arguments]
     return CliRunner().invoke(cli, words, standalone_mode=False)
 
 

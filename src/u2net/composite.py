@@ -267,11 +267,13 @@ def _rounded(alpha: Alpha, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def whole(picture: Picture, confidence: float = 1.0) -> Cutout:
-    """All of a picture as a cutout: nothing is cut away but what is transparent already."""
+    """All of a picture as a cutout: nothing is cut away but what is transparent already, whose colours become 0."""
     alpha = picture.alpha
     if alpha is None:
         alpha = np.full(picture.size, np.iinfo(picture.pixels.dtype).max, picture.pixels.dtype)
     pixels = cv2.merge([*cv2.split(picture.pixels), alpha])
+    if picture.alpha is not None:
+        pixels[alpha == 0] = 0
     return Cutout(pixels, confidence, picture.icc, picture.dpi, picture.exif, picture.xmp)
 
 

@@ -26,8 +26,3 @@ def cut_out(picture: Picture, prediction: Prediction, *, edges: Edges = "auto", 
 def is_cutout(picture: Picture) -> bool:
     """Whether a picture is a cutout already: some of its pixels are more than half transparent."""
     return picture.alpha is not None and int(picture.alpha.min()) <= np.iinfo(picture.alpha.dtype).max // 2
-
-
-def as_cutout(picture: Picture) -> Cutout:
-    """A picture with its own alpha as a cutout; colours that are hidden under an alpha of 0 become 0."""
-    return cutout(picture, np.ones(picture.size, np.float32))

@@ -9,13 +9,16 @@ from typing import Any
 
 import click
 
-from u2net.cli.options import SessionOptions, complete_files, parse_size, session_options
+from u2net.cli.cutout_options import PictureSize
+from u2net.cli.options import SessionOptions, complete_files, session_options
+from u2net.cli.sections import Sectioned
 
 
 @click.command(
     "augment",
+    cls=Sectioned,
     epilog="Examples: u2net augment shoes/ rooms/ -o data --count 1000 · "
-    "u2net augment cutouts/ rooms/ -o data --count 200 --seed 7 --size 480x640 --most 1 --category shoe",
+    "u2net augment cutouts/ rooms/ -o data --count 200 --seed 7 --size 640x480 --category shoe",
 )
 @session_options
 @click.argument("subjects", metavar="SUBJECTS", shell_complete=complete_files)
@@ -23,7 +26,9 @@ from u2net.cli.options import SessionOptions, complete_files, parse_size, sessio
 @click.option("-o", "--output", metavar="DIR", required=True, help="The folder to make.", shell_complete=complete_files)
 @click.option("--count", type=int, default=100, show_default=True, help="How many pictures to make.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same files.")
-@click.option("--size", default="512", show_default=True, metavar="HxW", help="Of the pictures, height first.")
+@click.option(
+    "--size", type=PictureSize(), default="512", show_default=True, metavar="SIDE|WIDTHxHEIGHT", help="Of the pictures."
+)
 @click.option("--most", type=int, default=3, show_default=True, help="Objects in one picture, at most.")
 @click.option(
     "--scale",
@@ -46,7 +51,7 @@ def command(
     output: str,
     count: int,
     seed: int,
-    size: str,
+    size: Any,
     most: int,
     scale: tuple[float, float],
     rotation: float,
@@ -59,24 +64,26 @@ def command(
     """Make a data set: objects at random places, sizes and angles on backgrounds, with masks and COCO boxes.
 
     SUBJECTS and BACKGROUNDS are folders of pictures (searched recursively), or a picture. Subjects with transparent
-    pixels are used as they are, others are cut out, once. DIR gets images/, masks/, annotations.json (COCO) and
-    manifest.json; `u2net train --data DIR` takes it as it is. Exit codes as in `u2net remove`.
+    pixels are used as they are, others are cut out, once. DIR gets images/, masks/, annotations.json (COCO) and a
+    manifest.json. `u2net train --data DIR` takes it as it is. Exit codes as in `u2net remove`.
     """
     from u2net.cli.progress import picture_bar
-    from u2net.composite import Cutout
-    from u2net.cut import as_cutout, cut_out, is_cutout
+    from u2net.composite import Cutout, whole
+    from u2net.cut import cut_out, is_cutout
     from u2net.predict import predict
     from u2net.scene_set import check_target, find_subjects, write_scenes
     from u2net.scenes import SceneSettings
     from u2net.types import Picture
 
-    settings = SceneSettings(size=parse_size(size), most=most, scale=scale, rotation=rotation)
+    settings = SceneSettings(
+        size=(size, size) if isinstance(size, int) else size, most=most, scale=scale, rotation=rotation
+    )
     target = Path(output)
     check_target(target, overwrite=overwrite, inputs=[Path(subjects), Path(backgrounds)])
     open_session = functools.cache(lambda: session.open(quiet=quiet))  # cutouts need none
 
     def cut(picture: Picture) -> Cutout:
-        return as_cutout(picture) if is_cutout(picture) else cut_out(picture, predict(open_session(), picture))
+        return whole(picture) if is_cutout(picture) else cut_out(picture, predict(open_session(), picture))
 
     def tell_empty(name: str) -> None:
         if not quiet:

@@ -63,8 +63,8 @@ class _Aspect(click.types.StringParamType):
         return float(found[1]) / float(found[2])
 
 
-class _FrameSize(click.types.StringParamType):
-    """`2000` for the longer side, or `1200x800`, width first; given to the command as what a `Framing` takes."""
+class PictureSize(click.types.StringParamType):
+    """`2000`, or `1200x800`, width first as for pictures everywhere; given to the command as 2000 or (800, 1200)."""
 
     name = "LONGER|WIDTHxHEIGHT"
 
@@ -73,13 +73,11 @@ class _FrameSize(click.types.StringParamType):
             return value
         found = re.fullmatch(r"(\d{1,12})(?:x(\d{1,12}))?", value.lower())
         if not found:
-            self.fail(
-                f"'{value}' is no size; write 2000 for the longer side, or 1200x800, the width first.", param, ctx
-            )
+            self.fail(f"'{value}' is no size; write 2000, or 1200x800, the width first.", param, ctx)
         return int(found[1]) if found[2] is None else (int(found[2]), int(found[1]))
 
 
-_MARGIN, _ASPECT, _SIZE = _Margin(), _Aspect(), _FrameSize()
+_MARGIN, _ASPECT, _SIZE = _Margin(), _Aspect(), PictureSize()
 _EDGE_OPTIONS = [
     click.option(
         "--edges",

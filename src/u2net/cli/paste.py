@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from u2net.cli.cutout_options import EdgeOptions, edge_options
 from u2net.cli.options import (
     EncodingOptions,
     InputOptions,
@@ -17,6 +18,7 @@ from u2net.cli.options import (
     picture_options,
     subject_options,
 )
+from u2net.cli.sections import Sectioned
 
 if TYPE_CHECKING:
     from u2net.composite import Cutout
@@ -42,11 +44,13 @@ class _Place(click.types.StringParamType):
 
 @click.command(
     "paste",
+    cls=Sectioned,
     epilog="Examples: u2net paste cat.jpg --onto sofa.jpg --at 900,700 --scale 0.5 --rotate -8 · "
     "u2net paste cat.cutout.png --onto sofa.jpg --fit · u2net paste plant.jpg --onto screen.png --locate view.jpg",
 )
 @picture_options
 @subject_options
+@edge_options
 @encoding_options
 @click.option("--onto", metavar="FILE", required=True, help="The picture to paste onto.", shell_complete=complete_files)
 @click.option(
@@ -75,6 +79,7 @@ def command(
     session: SessionOptions,
     given: InputOptions,
     subject: SubjectOptions,
+    edge: EdgeOptions,
     encoding: EncodingOptions,
     onto: str,
     at: tuple[float, float] | None,
@@ -95,7 +100,8 @@ def command(
 
     from u2net.batch import plan
     from u2net.cli.run import Drawing, Report, run
-    from u2net.cut import as_cutout, cut_out, is_cutout
+    from u2net.composite import whole
+    from u2net.cut import is_cutout
     from u2net.encode import SUFFIX_OF_FORMAT
     from u2net.errors import BadInput
     from u2net.locate import locate as find_place
@@ -105,6 +111,7 @@ def command(
     from u2net.predict import Prediction
     from u2net.subject import find_subject
 
+    edge.check()
     if at is not None and locate is not None:
         raise BadInput("--at and --locate both say where; give one of them")
     chosen = encoding.format_for(given.output)
@@ -125,7 +132,7 @@ def command(
         return find_subject(open_session(), picture, **wishes)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
-        cutout = as_cutout(picture) if is_cutout(picture) else cut_out(picture, prediction)
+        cutout = whole(picture) if is_cutout(picture) else edge.cut(picture, prediction)
         placed = place(cutout, target.size, at=at, anchor=anchor, scale=scale, rotation=rotate, fit=fit)
         report = {"box": placed.box, "scale": round(placed.scale, 4), "rotation": rotate, **located}
         return pasted(cutout, target, placed), report
