@@ -18,7 +18,7 @@ from u2net.cli.sections import Sectioned
     "augment",
     cls=Sectioned,
     epilog="Examples: u2net augment shoes/ rooms/ -o data --count 1000 · "
-    "u2net augment cutouts/ rooms/ -o data --count 200 --seed 7 --size 640x480 --category shoe",
+    "u2net augment cutouts/ rooms/ -o data --seed 7 --size 640x480 --category shoe",
 )
 @session_options
 @click.argument("subjects", metavar="SUBJECTS", shell_complete=complete_files)
@@ -65,7 +65,7 @@ def command(
 
     SUBJECTS and BACKGROUNDS are folders of pictures (searched recursively), or a picture. Subjects with transparent
     pixels are used as they are, others are cut out, once. DIR gets images/, masks/, annotations.json (COCO) and a
-    manifest.json. `u2net train --data DIR` takes it as it is. Exit codes as in `u2net remove`.
+    manifest.json. `u2net train --data DIR` takes it so. Exit codes as in `u2net remove`.
     """
     from u2net.cli.progress import picture_bar
     from u2net.composite import Cutout, whole
