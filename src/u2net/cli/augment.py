@@ -15,7 +15,7 @@ from u2net.cli.options import SessionOptions, complete_files, parse_size, sessio
 @click.command(
     "augment",
     epilog="Examples: u2net augment shoes/ rooms/ -o data --count 1000 · "
-    "u2net augment cutouts/ rooms/ -o data --count 200 --seed 7 --size 480x640 --most 1 --category shoe",
+    "u2net augment cutouts/ rooms/ -o data --seed 7 --size 480x640 --most 1",
 )
 @session_options
 @click.argument("subjects", metavar="SUBJECTS", shell_complete=complete_files)
