@@ -60,7 +60,7 @@ def command(
 
     SUBJECTS and BACKGROUNDS are folders of pictures (searched recursively), or a picture. Subjects with transparent
     pixels are used as they are, others are cut out, once. DIR gets images/, masks/, annotations.json (COCO) and
-    manifest.json; `u2net train --data DIR` takes it as it is. Exit codes as in `u2net remove`.
+    manifest.json, as `u2net train --data` takes them. Exit codes as in `u2net remove`.
     """
     from u2net.cli.progress import picture_bar
     from u2net.composite import Cutout
