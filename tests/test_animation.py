@@ -263,10 +263,15 @@ def test_damaged_frame_in_the_middle_is_named() -> None:
 
 
 def test_too_many_frames_are_refused_before_one_is_decoded() -> None:
-    (one,) = [gif([(LEFT, 0, 1)])[25:-1]]
-    many = gif([(WHOLE, 0, 1)])[:-1] + one * 100_000 + b";"
-    with pytest.raises(PictureTooLarge, match=f"more than {MAX_FRAMES} frames; its first frame alone: --format tiff"):
-        animation_of(many).frames()
+    one, control = gif([(LEFT, 0, 1)])[25:-1], apng([(LEFT, RED, 0, 0)])[53:91]
+    assert control[4:8] == b"fcTL"
+    for many in (
+        gif([(WHOLE, 0, 1)])[:-1] + one * 100_000 + b";",
+        apng([(WHOLE, RED, 0, 0)])[:-12] + control * 100_000 + chunk(b"IEND"),
+        encode_frames([(plain(RED), 10)] * (MAX_FRAMES + 1), format="webp"),
+    ):
+        with pytest.raises(PictureTooLarge, match=f"more than {MAX_FRAMES} frames; its first frame alone: --format"):
+            animation_of(many).frames()
 
 
 def test_large_canvas_with_small_frames_is_refused() -> None:

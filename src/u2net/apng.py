@@ -40,7 +40,7 @@ def is_animated(stream: BinaryIO) -> bool:
 def look_through(stream: BinaryIO) -> Parts:
     """Find the frames of an animated PNG. Raises ValueError where its header is cut off."""
     head: list[bytes] = []
-    size, plays, damage, complete = (0, 0), 0, "", True
+    size, plays = (0, 0), 0
     frames: list[tuple[bytes, list[tuple[int, int]]]] = []
     pixels_seen = ended = False
     for kind, start, length in _chunks(stream):
@@ -52,8 +52,7 @@ def look_through(stream: BinaryIO) -> Parts:
         elif kind == b"acTL" and length >= 8:
             plays = struct.unpack(">I", _read(stream, start, 8)[4:])[0]
         elif kind == b"fcTL" and length >= 26:
-            if len(frames) == MAX_FRAMES:
-                complete = False
+            if len(frames) > MAX_FRAMES:
                 break
             frames.append((_read(stream, start, 26), []))
         elif kind == b"IDAT":
@@ -64,13 +63,12 @@ def look_through(stream: BinaryIO) -> Parts:
             frames[-1][1].append((start + 4, length - 4))
         elif kind == b"IEND":
             ended = True
-    if complete and not ended:
-        damage = "it ends too early"
+    damage = "" if ended or len(frames) > MAX_FRAMES else "it ends too early"
     parts = tuple(
         _part(stream, head, control, data, first=number == 0, size=size)
         for number, (control, data) in enumerate(frames)
     )
-    return Parts(size, plays, parts, complete, damage)
+    return Parts(size, plays, parts, damage)
 
 
 def without_frames(stream: BinaryIO) -> bytes:

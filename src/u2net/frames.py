@@ -44,12 +44,12 @@ class Part:
 class Parts:
     """What a look through a file has found, without decoding a pixel.
 
-    size: of the canvas, (H, W). plays: how often it is shown, 0 for ever. complete: False where there are more than
-    MAX_FRAMES. damage: what is wrong after the last part, or empty.
+    size: of the canvas, (H, W). plays: how often it is shown, 0 for ever. found: at most MAX_FRAMES + 1, which stands
+    for more.
+    damage: what is wrong after the last part, or empty.
     """
 
     size: Size
     plays: int
     found: tuple[Part, ...]
-    complete: bool = True
     damage: str = ""

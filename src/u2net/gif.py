@@ -89,8 +89,7 @@ def look_through(stream: BinaryIO) -> Parts:
                 raise _EndsEarly("what follows is no part of a GIF")
     except _EndsEarly as error:
         damage = str(error)
-    complete = len(parts) <= MAX_FRAMES
-    return Parts((height, width), plays, tuple(parts), complete, damage)
+    return Parts((height, width), plays, tuple(parts), damage)
 
 
 @dataclass(frozen=True, eq=False)
