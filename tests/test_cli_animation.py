@@ -139,3 +139,29 @@ def test_python_gives_the_bytes_of_the_animation(folder: Path, small: Session) -
     assert facts("x.gif") == ("GIF", 4, 2, TIMES)
     with pytest.raises(BadInput, match=r"coffee\.jpg: is no animation of several frames; use u2net\.remove"):
         remove_animation("coffee.jpg", small)
+
+
+def test_replace_keeps_times_and_shows_the_background_alone_where_the_object_is_away(folder: Path) -> None:
+    coffee = Image.open(EXAMPLES / "coffee.jpg").resize((240, 160))
+    away = Image.new("RGB", coffee.size, "#808080")
+    coffee.save("visit.webp", save_all=True, append_images=[away, coffee], duration=[50, 70, 90], loop=0)
+    flags = ("--background", "#336699", "--shadow", "drop", "-o", "out.webp", "--lossless")
+    result = u2net("replace", "visit.webp", "-m", "u2netp", *flags)
+    assert result.return_value == 0
+    assert facts("out.webp") == ("WEBP", 3, 0, [50, 70, 90])
+    with Image.open("out.webp") as image:
+        image.seek(1)
+        assert np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0).tolist() == [[0x33, 0x66, 0x99]]
+        image.seek(2)
+        assert np.abs(np.asarray(image.convert("RGB")).astype(int) - np.asarray(coffee))[70:90, 90:120].mean() < 5
+    away.save("empty.webp", save_all=True, append_images=[Image.new("RGB", coffee.size, "#848484")], duration=50)
+    assert u2net("replace", "empty.webp", "-m", "u2netp", *flags[:2], "-o", "none.webp").return_value == 3
+    assert not Path("none.webp").exists()
+
+
+def test_cropping_an_animation_is_refused_with_what_to_do_instead(folder: Path) -> None:
+    result = u2net("crop", "clip.webp", "-m", "u2netp", "-o", "out.webp")
+    assert result.return_value == 2
+    assert "take its first frame alone: --format tiff" in result.stderr
+    assert not Path("out.webp").exists()
+    assert u2net("crop", "clip.webp", "-m", "u2netp", "-o", "out.tif").return_value == 0

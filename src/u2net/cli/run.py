@@ -209,10 +209,6 @@ def _animation_of(
     from u2net.encode_frames import CAN_ANIMATE
 
     animation = open_animation(opened, max_pixels=given.limits["max_pixels"])
-    if animation and not work.moves:
-        raise BadInput(
-            f"{job.name}: is an animation, and a frame around its object would jump about; leave cropping out"
-        )
     if animation and work.format not in CAN_ANIMATE:
         if not given.quiet:
             tell(
@@ -220,6 +216,11 @@ def _animation_of(
                 "is taken; --format png, webp or gif keeps them all"
             )
         return None
+    if animation and not work.moves:
+        raise BadInput(
+            f"{job.name}: is an animation, and a frame around its object would jump about; leave cropping out, or take "
+            "its first frame alone: --format tiff"
+        )
     return animation
 
 
