@@ -22,6 +22,7 @@ from u2net.errors import U2NetError
 _COMMANDS = {
     "remove": "Cut the object out of pictures.",
     "saliency": "Write the saliency map itself.",
+    "highlight": "Show the object in its picture.",
     "rembg": "The commands, flags and pixels of rembg.",
     "evaluate": "Measure maps against truths.",
     "train": "Train a network on pictures and truths.",
