@@ -88,10 +88,10 @@ def highlight(
     width = width_px if width_px is not None else max(2.0, round(look.width * longer))
     if look.width and width > longer:
         raise BadInput(f"a width of {width:g} pixels is more than the picture has ({longer}); give less")
+    dtype: np.dtype[Any] = picture.pixels.dtype
     if not can_be_target(picture.icc):
         converted = convert_profile(picture.pixels, source_icc=picture.icc, target_icc=None)
-        picture = replace(picture, pixels=to_depth(converted, np.dtype(picture.pixels.dtype.type)), icc=None)
-    dtype = picture.pixels.dtype
+        picture = replace(picture, pixels=to_depth(converted, dtype), icc=None)
     paint = np.zeros(4, dtype) if style == "splash" else colour_in(parse_colour(look.colour), picture.icc, dtype)
     share = np.float32(look.strength * (paint[3] / np.iinfo(dtype).max if style != "splash" else 1))
     plain = np.empty((max(1, _BAND_PIXELS // picture.size[1]), picture.size[1], 3), dtype)  # OpenCV broadcasts slowly
