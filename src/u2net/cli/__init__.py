@@ -23,6 +23,7 @@ _COMMANDS = {
     "remove": "Cut the object out of pictures.",
     "saliency": "Write the saliency map itself.",
     "highlight": "Show the object in its picture.",
+    "panel": "Draw picture, map, box and cutout side by side.",
     "rembg": "The commands, flags and pixels of rembg.",
     "evaluate": "Measure maps against truths.",
     "train": "Train a network on pictures and truths.",
