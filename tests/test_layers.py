@@ -32,7 +32,7 @@ LAYERS = [
     | {"effects", "panel"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
     {"predict", "second_look", "looks", "hints", "subject", "cut", "remove", "batch", "evaluate", "report"}
-    | {"doctor", "probe", "findings", "data_check", "contact_sheet"},
+    | {"doctor", "probe", "findings", "data_check", "contact_sheet", "gallery"},
     {"cli", "compat", "__main__"},
 ]
 TRAINING = 2
