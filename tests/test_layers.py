@@ -29,7 +29,7 @@ LAYERS = [
     }
     | {"scaling", "foreground", "guided_filter", "closed_form", "matte", "trimap"}
     | {"composite", "background", "region", "pairs", "truths", "likeness", "metrics", "card", "canvas", "split"}
-    | {"effects", "panel"},
+    | {"effects", "panel", "parallax"},
     {"models", "fetch", "weights", "session", "engines", "machine"},
     {"predict", "second_look", "looks", "hints", "subject", "cut", "remove", "batch", "evaluate", "report"}
     | {"doctor", "probe", "findings", "data_check", "contact_sheet", "gallery"},

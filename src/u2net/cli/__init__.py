@@ -24,6 +24,7 @@ _COMMANDS = {
     "saliency": "Write the saliency map itself.",
     "highlight": "Show the object in its picture.",
     "panel": "Draw picture, map, box and cutout side by side.",
+    "parallax": "Let a picture move in depth.",
     "gallery": "Make a page to compare pictures with their results.",
     "rembg": "The commands, flags and pixels of rembg.",
     "evaluate": "Measure maps against truths.",
