@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import shutil
 import sys
@@ -85,9 +86,10 @@ def slider(tab: Any, number: int = 0) -> Any:
 
 def colour_at(tab: Any, number: int, across: float, down: float) -> tuple[int, ...]:
     """The colour on the screen at a place of a comparison, as shares of its sides."""
-    import io
-
-    shot = np.asarray(Image.open(io.BytesIO(tab.locator(".compare").nth(number).screenshot())).convert("RGB"))
+    place = tab.locator(".compare").nth(number)
+    place.evaluate("place => Promise.all([...place.querySelectorAll('img')].map(image => image.decode()))")
+    tab.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    shot = np.asarray(Image.open(io.BytesIO(place.screenshot())).convert("RGB"))
     return tuple(int(value) for value in shot[int(down * (shot.shape[0] - 1)), int(across * (shot.shape[1] - 1))])
 
 

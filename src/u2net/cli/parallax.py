@@ -92,12 +92,12 @@ def command(
         cutout = cut_out(picture, prediction, edges=edges)
         frames = list(parallax(picture, cutout, seconds=seconds, fps=fps, amount=amount, size_px=size_px))
         report = {"box": cutout.box, "coverage": round(cutout.coverage, 4), "frames": count}
-        return lambda: _encoded(frames, chosen, seconds), report_of(prediction) | report
+        return lambda: encoded(frames, chosen, seconds), report_of(prediction) | report
 
     return run(jobs, work, given)
 
 
-def _encoded(frames: list[NDArray[np.uint8]], format: Literal["webp", "gif"], seconds: float) -> bytes:
+def encoded(frames: list[NDArray[np.uint8]], format: Literal["webp", "gif"], seconds: float) -> bytes:
     """An animation without end. GIF counts time in hundredths of a second; the remainders are shared out."""
     from PIL import Image
 
