@@ -40,7 +40,7 @@ def test_every_command_runs_and_writes_what_it_says(folder: Path) -> None:
     assert sorted(file.name for file in (folder / "cutouts").iterdir()) == [
         "astronaut.png", "cat.png", "coffee.png", "gravel.png", "rocket.png",
     ]  # fmt: skip
-    for name in ("examples/cat.cutout.png", "coffee.jpg", "rocket-map.png", "cat.webp"):
+    for name in ("examples/cat.cutout.png", "coffee.jpg", "rocket-map.png", "cat.webp", "glow.jpg", "gallery.html"):
         assert (folder / name).stat().st_size > 0
 
 

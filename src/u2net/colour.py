@@ -112,6 +112,25 @@ def grey_table(icc: bytes) -> NDArray[np.uint16] | None:
     return table
 
 
+@functools.lru_cache(maxsize=4)
+def luminance_tables(icc: bytes | None, bits: int) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """What gives the grey that is as bright as a colour: of the same luminance, which is a sum of linear light.
+
+    bits: 8 or 16. Returns (1, 2**bits, 3) float32, what each value of red, green and blue adds to the luminance, which
+    is 1 for white; and (65536,) of the whole numbers of `bits`, the grey of a luminance whose square root is that part
+    of 65535. The root keeps dark tones apart. A profile that is no curves and a matrix counts as sRGB.
+    """
+    known = shaper(icc) if icc else None
+    if known is None or len(known.curves) != 3:
+        known = shaper(_srgb_profile())
+    assert known is not None
+    shares = known.to_xyz[1] / known.to_xyz[1].sum()
+    step = 257 if bits == 8 else 1
+    light = np.stack([curve[::step] * share for curve, share in zip(known.curves, shares, strict=True)], axis=-1)
+    greys = known.from_linear(np.square(np.arange(65536, dtype=np.float32) / 65535))
+    return light[None].astype(np.float32), to_depth(greys, np.dtype(f"uint{bits}"))
+
+
 def convert_profile(pixels: Pixels, *, source_icc: bytes | None, target_icc: bytes | None) -> Pixels:
     """Convert (H, W, 3) RGB between two RGB profiles; None stands for sRGB.
 

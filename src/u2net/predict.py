@@ -95,6 +95,21 @@ def predict_batch(session: Session, pictures: Sequence[Picture]) -> list[Predict
     return [Prediction(one[0], picture.size, spec) for one, picture in zip(maps, pictures, strict=True)]
 
 
+def predict_all(session: Session, picture: Picture) -> list[Prediction]:
+    """Run one picture; the fused prediction first, then one for each side output, finest first.
+
+    Raises BadInput for a model that does not give saliency maps, or whose file holds the fused one only.
+    """
+    spec = session.spec
+    if spec.kind != "saliency":
+        raise BadInput(f"the model {spec.name} gives {spec.kind}, not saliency maps")
+    tensor = from_pixels(lay_over_colour(picture, spec.mean), spec, icc=picture.icc)
+    maps = session.run(tensor, outputs="all")[0]
+    if len(maps) == 1:
+        raise BadInput(f"the model {spec.name} has no side outputs; those published as u2net and u2netp have them")
+    return [Prediction(one, picture.size, spec) for one in maps]
+
+
 def predict_box(session: Session, picture: Picture, box: Box) -> Prediction:
     """Run what lies in a box of a picture, as if it were the whole; settled."""
     left, top, right, bottom = box

@@ -36,14 +36,14 @@ def shrunk(array: NDArray[Any], size: Size) -> NDArray[Any]:
 
 
 def enlarged_rows(small: NDArray[np.float32], size: Size) -> Rows:
-    """(h, w) float32 as a function that gives rows of it at `size` (H, W): the same values as one cv2.resize."""
+    """(h, w) or (h, w, C) float32 as a function that gives rows of it at `size` (H, W): as one cv2.resize."""
     if small.shape == size:
         return lambda top, bottom: small[top:bottom]
     wide: NDArray[np.float32] = cv2.resize(small, (size[1], small.shape[0]), interpolation=cv2.INTER_LINEAR)
     last = small.shape[0] - 1
 
     def rows(top: int, bottom: int) -> NDArray[np.float32]:
-        mixed = np.empty((bottom - top, size[1]), np.float32)
+        mixed = np.empty((bottom - top, *wide.shape[1:]), np.float32)
         for row, y in enumerate(range(top, bottom)):
             position = min(max((y + 0.5) * (small.shape[0] / size[0]) - 0.5, 0), last)
             low, part = int(position), position % 1

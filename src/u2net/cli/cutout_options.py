@@ -78,15 +78,16 @@ class PictureSize(click.types.StringParamType):
 
 
 _MARGIN, _ASPECT, _SIZE = _Margin(), _Aspect(), PictureSize()
+edges_option = click.option(
+    "--edges",
+    type=click.Choice(["auto", "soft", "sharp", "hair", "none"]),
+    default="auto",
+    show_default=True,
+    help="auto follows the picture's edges; soft looks farther, for fur and smoke; sharp hardens them, for "
+    "products; hair finds single strands (needs the extra matting); none leaves the network's own.",
+)
 _EDGE_OPTIONS = [
-    click.option(
-        "--edges",
-        type=click.Choice(["auto", "soft", "sharp", "hair", "none"]),
-        default="auto",
-        show_default=True,
-        help="auto follows the picture's edges; soft looks farther, for fur and smoke; sharp hardens them, for "
-        "products; hair finds single strands (needs the extra matting); none leaves the network's own.",
-    ),
+    edges_option,
     click.option(
         "--foreground/--no-foreground",
         default=True,

@@ -28,6 +28,9 @@ class _Limit(click.types.FloatParamType):
         return number
 
 
+LIMIT = _Limit()
+
+
 class _Keep(click.types.StringParamType):
     """`all`, `largest`, or a whole number from 1 on."""
 
@@ -127,8 +130,8 @@ _INPUT_OPTIONS = [
         shell_complete=complete_files,
     ),
     click.option("--fail-if-empty", is_flag=True, help="Write nothing and exit with 3 where no object is found."),
-    click.option("--max-megapixels", type=_Limit(), default=160, show_default=True, help="Refuse larger pictures."),
-    click.option("--max-megabytes", type=_Limit(), default=500, show_default=True, help="Refuse larger files."),
+    click.option("--max-megapixels", type=LIMIT, default=160, show_default=True, help="Refuse larger pictures."),
+    click.option("--max-megabytes", type=LIMIT, default=500, show_default=True, help="Refuse larger files."),
     click.option("--json", "as_json", is_flag=True, help="One line of JSON a picture on standard output."),
     click.option("--quiet", is_flag=True, help="Print nothing but errors."),
 ]

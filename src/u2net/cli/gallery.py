@@ -1,0 +1,136 @@
+"""u2net gallery: a page to compare pictures with what was made of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from u2net.cli.options import LIMIT, complete_files
+
+if TYPE_CHECKING:
+    from u2net.errors import BadInput
+    from u2net.gallery import Entry
+
+
+@click.command(
+    "gallery",
+    epilog="Examples: u2net gallery photos/ · u2net gallery photos/ cutouts/ -o compare.html · "
+    "u2net gallery photos/ with-u2net/ with-u2netp/ --size 600",
+)
+@click.argument("originals", metavar="ORIGINALS", shell_complete=complete_files)
+@click.argument("results", nargs=-1, metavar="[RESULTS]...", shell_complete=complete_files)
+@click.option(
+    "-o",
+    "--output",
+    default="gallery.html",
+    show_default=True,
+    metavar="FILE",
+    help="The page to write; - is standard output.",
+    shell_complete=complete_files,
+)
+@click.option(
+    "--size",
+    "size_px",
+    type=int,
+    default=900,
+    show_default=True,
+    metavar="PIXELS",
+    help="Make pictures smaller to this longer side.",
+)
+@click.option("--max-megapixels", type=LIMIT, default=160, show_default=True, help="Refuse larger pictures.")
+@click.option("--max-megabytes", type=LIMIT, default=500, show_default=True, help="Refuse larger files.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON on standard output.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(
+    originals: str,
+    results: tuple[str, ...],
+    output: str,
+    size_px: int,
+    max_megapixels: float,
+    max_megabytes: float,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Make one page that shows pictures and their results, with a slider between the two.
+
+    ORIGINALS is a folder of pictures, each of RESULTS a folder that mirrors it, as `u2net remove ORIGINALS -o RESULTS`
+    writes it. Without RESULTS the results beside the pictures are taken (cat.jpg and cat.cutout.png).
+
+    The page is one file: everything is in it, it asks for nothing, and opens from a disk, a stick or a mail.
+
+    Exit codes: 0 done, 1 some pictures could not be read, 2 wrong usage or nothing to show.
+    """
+    import json
+    import os
+    import sys
+    from pathlib import Path
+
+    from u2net.atomic import atomic_file
+    from u2net.cli.progress import picture_bar
+    from u2net.cli.run import check_target, make_folder
+    from u2net.errors import BadInput, CannotWrite
+    from u2net.gallery import LARGE_BYTES, check_size, find_gallery, page
+
+    check_size(size_px)
+    if as_json and output == "-":
+        raise BadInput("--json and the page both want standard output; give -o FILE")
+    if output == "-" and sys.stdout.isatty():
+        raise BadInput("standard output is a terminal; give -o FILE or redirect it")
+    target = Path(output, "gallery.html") if os.path.isdir(output) else Path(output)
+    if output != "-":
+        if target.suffix.lower() not in (".html", ".htm"):
+            raise BadInput(f"-o {output}: the result is a page; give it a name that ends in .html")
+        check_target(target, beside=False)
+    gallery = find_gallery(Path(originals), [Path(folder) for folder in results])
+    failed: list[dict[str, str]] = []
+    with picture_bar(len(gallery.entries), quiet=quiet) as (advance, tell):
+
+        def after(entry: Entry, error: BadInput | None) -> None:
+            if error:
+                failed.append({"input": str(entry.original), "error": str(error)})
+                tell(f"u2net: {error}")
+                if len(failed) == len(gallery.entries):
+                    raise BadInput(f"{originals}: none of the pictures can be read, nothing is written")
+            advance()
+
+        limits = {"max_pixels": int(max_megapixels * 1e6), "max_bytes": int(max_megabytes * 1e6)}
+        pieces = (piece.encode() for piece in page(gallery, size_px=size_px, on_entry=after, **limits))
+        size_bytes = 0
+        if output == "-":
+            whole = b"".join(pieces)  # nothing half-written there either
+            size_bytes = len(whole)
+            sys.stdout.buffer.write(whole)
+            sys.stdout.buffer.flush()
+        else:
+            make_folder(target.parent)
+            try:
+                with atomic_file(target) as stream:
+                    size_bytes = sum(map(stream.write, pieces))
+            except OSError as error:
+                raise CannotWrite(f"{target}: cannot be written: {error.strerror or error}") from error
+    if size_bytes > LARGE_BYTES and not quiet:
+        advice = f"a smaller --size than {size_px}, or fewer pictures"
+        click.echo(f"u2net: the page has {size_bytes / 1e6:.0f} MB, which is slow to open; try {advice}", err=True)
+    missing = {"without_result": gallery.without_result, "without_original": gallery.without_original}
+    for what, paths in missing.items():
+        if paths and not quiet:
+            click.echo(f"u2net: {len(paths)} {what.replace('_', ' ')}: {_some(list(map(str, paths)))}", err=True)
+    if as_json:
+        report = {
+            "output": str(target),
+            "bytes": size_bytes,
+            "pictures": len(gallery.entries) - len(failed),
+            "results": list(gallery.columns),
+            **{what: list(map(str, paths)) for what, paths in missing.items()},
+            "ambiguous": list(map(str, gallery.ambiguous)),
+            "failed": failed,
+        }
+        click.echo(json.dumps(report))
+    elif output != "-" and not quiet:
+        click.echo(str(target))
+    return 1 if failed else 0
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")

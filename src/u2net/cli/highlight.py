@@ -1,0 +1,107 @@
+"""u2net highlight: show the object in its picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from u2net.cli.cutout_options import edges_option
+from u2net.cli.options import (
+    EncodingOptions,
+    InputOptions,
+    SessionOptions,
+    SubjectOptions,
+    encoding_options,
+    picture_options,
+    subject_options,
+)
+from u2net.cli.sections import Sectioned
+
+if TYPE_CHECKING:
+    from u2net.composite import Cutout
+    from u2net.effects import Style
+    from u2net.matte import Edges
+    from u2net.predict import Prediction
+    from u2net.types import Picture
+
+
+@click.command(
+    "highlight",
+    cls=Sectioned,
+    epilog="Examples: u2net highlight cat.jpg · u2net highlight cat.jpg --style outline --colour orange --width 12 · "
+    "u2net highlight photos/ -o shown/ --style splash --format jpeg",
+)
+@picture_options
+@subject_options
+@encoding_options
+@click.option(
+    "--style",
+    type=click.Choice(["spotlight", "tint", "outline", "glow", "splash"]),
+    default="spotlight",
+    show_default=True,
+    help="spotlight darkens the rest; tint colours the object; outline draws a line around it; glow lays a light "
+    "there; splash makes the rest grey.",
+)
+@click.option(
+    "--colour",
+    "--color",
+    metavar="COLOUR",
+    help="Of tint, outline and glow, and what a spotlight's rest fades into. Default: one that suits the style.",
+)
+@click.option("--strength", type=float, metavar="0...1", help="How much of the effect. Default: what suits the style.")
+@click.option(
+    "--width",
+    "width_px",
+    type=float,
+    metavar="PIXELS",
+    help="Of the outline, or how far the glow reaches. Default: .5 and 6 percent of the picture's longer side.",
+)
+@click.option("--blur", is_flag=True, help="Blur the rest too; for spotlight.")
+@edges_option
+def command(
+    session: SessionOptions,
+    given: InputOptions,
+    subject: SubjectOptions,
+    style: Style,
+    colour: str | None,
+    strength: float | None,
+    width_px: float | None,
+    blur: bool,
+    edges: Edges,
+    encoding: EncodingOptions,
+) -> int:
+    """Show the object in its picture: spotlight, tint, outline, glow, or colour on grey.
+
+    IN is a picture, a folder (searched recursively), a pattern, or - for standard input. A result is the whole picture,
+    written beside its input as <stem>.highlighted.png, or into -o as <stem>.png. A picture without an object is an
+    error (exit code 3). Other exit codes as in `u2net remove`.
+    """
+    from u2net.batch import plan
+    from u2net.cli.run import Drawing, Report, run
+    from u2net.closed_form import require_pymatting
+    from u2net.composite import whole
+    from u2net.cut import cut_out
+    from u2net.effects import check_style, highlight
+    from u2net.encode import SUFFIX_OF_FORMAT
+    from u2net.subject import find_subject
+
+    if edges == "hair":
+        require_pymatting()
+    check_style(style, colour=colour, strength=strength, width_px=width_px, blur=blur)
+    chosen = encoding.format_for(given.output)
+    jobs = plan(given.inputs, given.output, tag="highlighted", suffix=SUFFIX_OF_FORMAT[chosen])
+    wishes = subject.wishes
+    opened = session.open(quiet=given.quiet)
+
+    def find(picture: Picture) -> Prediction:
+        return find_subject(opened, picture, **wishes)
+
+    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
+        cutout = cut_out(picture, prediction, edges=edges, foreground=False)
+        if cutout.box is None:  # a frame of an animation from which the object is away
+            return whole(picture), {"box": None, "coverage": 0.0}
+        shown = highlight(picture, cutout, style, colour=colour, strength=strength, width_px=width_px, blur=blur)
+        return shown, {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
+
+    return run(jobs, Drawing(find, draw, chosen, encoding, needs_object=True), given)

@@ -1,0 +1,93 @@
+"""u2net panel: the picture, the map, the box and the cutout side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from u2net.cli.cutout_options import edges_option
+from u2net.cli.options import (
+    EncodingOptions,
+    InputOptions,
+    SessionOptions,
+    SubjectOptions,
+    encoding_options,
+    picture_options,
+    subject_options,
+)
+from u2net.cli.sections import Sectioned
+
+if TYPE_CHECKING:
+    from u2net.composite import Cutout
+    from u2net.matte import Edges
+    from u2net.predict import Prediction
+    from u2net.types import Picture
+
+
+@click.command(
+    "panel",
+    cls=Sectioned,
+    epilog="Examples: u2net panel cat.jpg · u2net panel photos/ -o panels/ --height 320 · "
+    "u2net panel cat.jpg --sides -o maps.png",
+)
+@picture_options
+@subject_options
+@encoding_options
+@click.option(
+    "--height", "height_px", type=int, default=480, show_default=True, metavar="PIXELS", help="Of each picture in it."
+)
+@click.option(
+    "--sides",
+    is_flag=True,
+    help="Show the network's own maps instead: the fused one and the six side outputs it is made of.",
+)
+@edges_option
+def command(
+    session: SessionOptions,
+    given: InputOptions,
+    subject: SubjectOptions,
+    height_px: int,
+    sides: bool,
+    edges: Edges,
+    encoding: EncodingOptions,
+) -> int:
+    """Draw a strip of a picture: input, map, box and cutout, with captions.
+
+    IN is a picture, a folder (searched recursively), a pattern, or - for standard input. A strip is written beside its
+    input as <stem>.panel.png, or into -o as <stem>.png. A picture without an object is an error (exit code 3). Other
+    exit codes as in `u2net remove`.
+    """
+    from u2net.batch import plan
+    from u2net.cli.run import Drawing, Report, run
+    from u2net.closed_form import require_pymatting
+    from u2net.cut import cut_out
+    from u2net.encode import SUFFIX_OF_FORMAT
+    from u2net.errors import BadInput
+    from u2net.panel import as_cutout, check_height, panel, sides_panel
+    from u2net.predict import predict_all
+    from u2net.subject import find_subject
+
+    if edges == "hair":
+        require_pymatting()
+    check_height(height_px)
+    wishes = subject.wishes
+    if sides and (wishes["hints"] or wishes["detail"]):
+        raise BadInput("--sides shows the network's own maps, which --hint and --detail do not change; leave them out")
+    chosen = encoding.format_for(given.output)
+    jobs = plan(given.inputs, given.output, tag="panel", suffix=SUFFIX_OF_FORMAT[chosen])
+    opened = session.open(quiet=given.quiet)
+
+    def find(picture: Picture) -> Prediction:
+        return find_subject(opened, picture, **wishes)
+
+    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
+        cutout = cut_out(picture, prediction, edges=edges)
+        if sides:
+            maps = [one.coarse() for one in predict_all(opened, picture)]
+            drawn = sides_panel(picture, maps, height_px=height_px)
+        else:
+            drawn = panel(picture, prediction.coarse(), cutout, height_px=height_px)
+        return as_cutout(drawn, cutout), {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
+
+    return run(jobs, Drawing(find, draw, chosen, encoding), given)

@@ -1,0 +1,94 @@
+"""u2net parallax: a picture that moves in depth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from u2net.cli.cutout_options import edges_option
+from u2net.cli.options import InputOptions, SessionOptions, SubjectOptions, picture_options, subject_options
+from u2net.cli.sections import Sectioned
+
+if TYPE_CHECKING:
+    from u2net.matte import Edges
+    from u2net.types import Picture
+
+
+@click.command(
+    "parallax",
+    cls=Sectioned,
+    epilog="Examples: u2net parallax cat.jpg · u2net parallax cat.jpg -o cat.gif --size 480 · "
+    "u2net parallax photos/ -o moving/ --amount 3 --seconds 4",
+)
+@picture_options
+@subject_options
+@click.option("--format", "file_format", type=click.Choice(["webp", "gif"]), help="Default: by -o, else webp.")
+@click.option("--seconds", type=float, default=3, show_default=True, help="How long one round of the movement takes.")
+@click.option("--fps", type=float, default=20, show_default=True, help="Frames a second.")
+@click.option(
+    "--amount",
+    type=float,
+    default=2,
+    show_default=True,
+    metavar="PERCENT",
+    help="How far the object moves to each side, of the longer side.",
+)
+@click.option(
+    "--size", "size_px", type=int, default=720, show_default=True, metavar="PIXELS", help="The frames' longer side."
+)
+@edges_option
+def command(
+    session: SessionOptions,
+    given: InputOptions,
+    subject: SubjectOptions,
+    file_format: Literal["webp", "gif"] | None,
+    seconds: float,
+    fps: float,
+    amount: float,
+    size_px: int,
+    edges: Edges,
+) -> int:
+    """Let a picture move in depth: a short film, without end, of the object before its background.
+
+    IN is a picture, a folder (searched recursively), a pattern, or - for standard input. A result is written beside its
+    input as <stem>.parallax.webp, or into -o as <stem>.webp. A picture without an object is an error (exit code 3).
+    Other exit codes as in `u2net remove`.
+    """
+    from pathlib import Path
+
+    import cv2
+
+    from u2net.batch import plan
+    from u2net.cli.run import Report, report_of, run
+    from u2net.closed_form import require_pymatting
+    from u2net.cut import cut_out
+    from u2net.encode_frames import encode_frames
+    from u2net.errors import BadInput
+    from u2net.parallax import check_parallax, parallax
+    from u2net.subject import find_subject
+
+    if edges == "hair":
+        require_pymatting()
+    count = check_parallax(seconds=seconds, fps=fps, amount=amount, size_px=size_px)
+    named = Path(given.output or "").suffix.lower()
+    if named in (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm"):
+        raise BadInput(f"-o {given.output}: video files are not written here; use .webp or .gif")
+    chosen: Literal["webp", "gif"] = file_format or ("gif" if named == ".gif" else "webp")
+    if named in (".webp", ".gif") and named != f".{chosen}":
+        raise BadInput(f"-o {given.output}: the result is {chosen}, which that name does not say; leave --format out")
+    quality = 80 if chosen == "webp" else None
+    jobs = plan(given.inputs, given.output, tag="parallax", suffix=f".{chosen}")
+    wishes = subject.wishes
+    opened = session.open(quiet=given.quiet)
+
+    def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
+        prediction = find_subject(opened, picture, **wishes)
+        cutout = cut_out(picture, prediction, edges=edges)
+        frames = parallax(picture, cutout, seconds=seconds, fps=fps, amount=amount, size_px=size_px)
+        timed = ((cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA), 1000 * seconds / count) for frame in frames)
+        report = {"box": cutout.box, "coverage": round(cutout.coverage, 4), "frames": count}
+        return lambda: encode_frames(timed, format=chosen, quality=quality), report_of(prediction) | report
+
+    return run(jobs, work, given)
