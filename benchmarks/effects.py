@@ -96,10 +96,20 @@ def effects(other: Picture) -> dict[str, Callable[[Picture, Cutout], Cutout]]:
     from u2net.arrange import Arrangement, arrange, crop
     from u2net.background import Gradient
     from u2net.boxes import draw_boxes, find_boxes
+    from u2net.composite import whole
+    from u2net.effects import STYLES, highlight
     from u2net.framing import FRAMINGS, Framing
+    from u2net.panel import panel
+    from u2net.paste import paste
 
     def arranged(**wanted: Any) -> Callable[[Picture, Cutout], Cutout]:
         return lambda picture, cutout: arrange(cutout, picture, Arrangement(**wanted))
+
+    def highlighted(style: Any, **wanted: Any) -> Callable[[Picture, Cutout], Cutout]:
+        return lambda picture, cutout: highlight(picture, cutout, style, **wanted)
+
+    def pasted(**where: Any) -> Callable[[Picture, Cutout], Cutout]:
+        return lambda picture, cutout: paste(cutout, picture, **where)
 
     return {
         "cutout alone": lambda picture, cutout: cutout,
@@ -114,6 +124,12 @@ def effects(other: Picture) -> dict[str, Callable[[Picture, Cutout], Cutout]]:
         "replace blur": arranged(blur=0.02),
         "shadow drop": arranged(shadow="drop"),
         "shadow contact": arranged(shadow="contact"),
+        **{f"highlight {style}": highlighted(style) for style in STYLES},
+        "highlight, blurred": highlighted("spotlight", blur=True),
+        "panel": lambda picture, cutout: whole(Picture(panel(picture, cutout.alpha, cutout))),
+        "paste, half the size": pasted(scale=0.5),
+        "paste, turned": pasted(scale=0.5, rotation=20),
+        "paste, moved": pasted(at=(1500, 1000), scale=1),
     }
 
 

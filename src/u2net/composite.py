@@ -298,11 +298,11 @@ def lay_over(front: NDArray[Any], behind: NDArray[Any]) -> NDArray[Any]:
     for start in range(0, height, step := max(1, _BAND_PIXELS // width)):
         upper_rows, lower_rows = front[start : start + step], behind[start : start + step]
         opacity = upper_rows[..., 3]
-        cv2.copyTo(upper_rows, (opacity == full).view(np.uint8), lower_rows)
         band = (opacity > 0) & (opacity < full)
         if front.dtype == np.uint8 and lower_rows[..., 3].min() == full and np.count_nonzero(band) * 60 > band.size:
             _mix_opaque(upper_rows, lower_rows, opacity)
             continue
+        cv2.copyTo(upper_rows, (opacity == full).view(np.uint8), lower_rows)
         top, bottom = upper_rows[band].astype(np.float32), lower_rows[band].astype(np.float32)
         upper = top[:, 3:] / np.float32(full)
         lower = bottom[:, 3:] / np.float32(full) * (1 - upper)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from u2net.colour import can_be_target, convert_profile, to_depth
 from u2net.composite import Cutout, in_srgb, lay_over
 from u2net.errors import BadInput, NothingSalient
+from u2net.framing import resized
 from u2net.region import bounding_box
 from u2net.types import Box, Picture, Size
 
@@ -168,13 +169,13 @@ def _warped(object_: NDArray[Any], where: Placement, columns: tuple[int, int]) -
     wide, high = max(1, round(width * where.scale)), max(1, round(height * where.scale))
     smaller = where.scale < 1
     if where.rotation % 90 == 0 and (smaller or (wide, high) == (width, height)):
-        shrunk = _divided(_shrunk(_multiplied(object_), (high, wide)), object_.dtype) if smaller else object_
-        turned = _quarter_turned(shrunk, round(where.rotation / 90) % 4)[:, left - where.box[0] : right - where.box[0]]
+        turned = _quarter_turned(resized(object_, (high, wide)), round(where.rotation / 90) % 4)[
+            :, left - where.box[0] : right - where.box[0]
+        ]
         return lambda top, bottom: np.ascontiguousarray(turned[top - where.box[1] : bottom - where.box[1]])
-    multiplied = _multiplied(object_)
     if smaller:
-        multiplied = _shrunk(multiplied, (high, wide))
-        height, width = high, wide
+        object_, height, width = resized(object_, (high, wide)), high, wide
+    multiplied = _multiplied(object_)
     if max(height, width) > _MOST_SIDE:
         raise BadInput(f"an object of more than {_MOST_SIDE} pixels a side can be neither turned nor enlarged")
     cos, sin = _cos_sin(where.rotation)
@@ -192,31 +193,33 @@ def _warped(object_: NDArray[Any], where: Placement, columns: tuple[int, int]) -
     return rows
 
 
-def _shrunk(multiplied: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
-    """Means over each new pixel's area."""
-    small: NDArray[np.float32] = cv2.resize(multiplied, size[::-1], interpolation=cv2.INTER_AREA)
-    return small
+def _multiplied(straight: NDArray[Any]) -> NDArray[Any]:
+    """(h, w, 4), colours multiplied by alpha: else hidden colours would be mixed in.
 
-
-def _multiplied(straight: NDArray[Any]) -> NDArray[np.float32]:
-    """(h, w, 4) float32, colours multiplied by alpha: else hidden colours would be mixed in."""
+    Of 8 bits uint16, all 127.5 times as large: finer than can be seen, with room for what a cubic filter overshoots. Of
+    16 bits float32.
+    """
     alpha = cv2.extractChannel(straight, 3)
-    factor = cv2.merge([alpha, alpha, alpha, np.full_like(alpha, np.iinfo(alpha.dtype).max)])
-    scale = 1 / float(np.iinfo(alpha.dtype).max)
-    multiplied: NDArray[np.float32] = cv2.multiply(straight, factor, scale=scale, dtype=cv2.CV_32F)
+    full = np.iinfo(alpha.dtype).max
+    factor = cv2.merge([alpha, alpha, alpha, np.full_like(alpha, full)])
+    halved = alpha.dtype == np.uint8
+    multiplied: NDArray[Any] = cv2.multiply(
+        straight, factor, scale=0.5 if halved else 1 / float(full), dtype=cv2.CV_16U if halved else cv2.CV_32F
+    )
     return multiplied
 
 
-def _divided(multiplied: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _divided(multiplied: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Straight alpha again, rounded once; the cubic filter's overshoot is cut off."""
-    full = np.float32(np.iinfo(dtype).max)
+    full = float(np.iinfo(dtype).max)
     depth = cv2.CV_8U if dtype == np.uint8 else cv2.CV_16U
-    alpha = cv2.extractChannel(multiplied, 3)
-    seen = cv2.compare(alpha, 0.5, cv2.CMP_GE)
+    one = full / 2 if multiplied.dtype == np.uint16 else 1.0
+    alpha = cv2.extractChannel(multiplied, 3).astype(np.float32)
+    seen = cv2.compare(alpha, 0.5 * one, cv2.CMP_GE)
     # By alpha as the filter gave it: colours overshoot as it does.
-    share = cv2.divide(float(full), cv2.max(alpha, 0.5))
-    one = np.ones_like(share)
-    straight = cv2.multiply(multiplied, cv2.merge([share, share, share, one]), dtype=depth)  # rounds and cuts off
+    share = cv2.divide(full, cv2.max(alpha, 0.5 * one))
+    factor = cv2.merge([share, share, share, np.full_like(share, 1 / one)])
+    straight = cv2.multiply(multiplied, factor, dtype=depth)  # rounds and cuts off
     shown: NDArray[Any] = cv2.bitwise_and(straight, straight, mask=seen)
     return shown
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import click
@@ -81,11 +82,7 @@ def command(
     alone = without or wanted.replaces or wanted.shadow is not None
     chosen = encoding.format_for(given.output)
     jobs = plan(given.inputs, given.output, tag="cropped", suffix=SUFFIX_OF_FORMAT[chosen])
-    wishes = subject.wishes
-    opened = session.open(quiet=given.quiet)
-
-    def find(picture: Picture) -> Prediction:
-        return find_subject(opened, picture, **wishes)
+    find = functools.partial(find_subject, session.open(quiet=given.quiet), **subject.wishes)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = edge.cut(picture, prediction)

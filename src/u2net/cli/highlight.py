@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import click
@@ -91,11 +92,7 @@ def command(
     check_style(style, colour=colour, strength=strength, width_px=width_px, blur=blur)
     chosen = encoding.format_for(given.output)
     jobs = plan(given.inputs, given.output, tag="highlighted", suffix=SUFFIX_OF_FORMAT[chosen])
-    wishes = subject.wishes
-    opened = session.open(quiet=given.quiet)
-
-    def find(picture: Picture) -> Prediction:
-        return find_subject(opened, picture, **wishes)
+    find = functools.partial(find_subject, session.open(quiet=given.quiet), **subject.wishes)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = cut_out(picture, prediction, edges=edges, foreground=False)

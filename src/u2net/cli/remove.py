@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import click
@@ -80,11 +81,7 @@ def command(
     jobs = plan(given.inputs, given.output, tag="mask" if only_mask else "cutout", suffix=SUFFIX_OF_FORMAT[chosen])
     if chosen == "jpeg" and not (wanted.replaces or only_mask or given.quiet):
         click.echo("u2net: JPEG has no transparency; the object is laid over white (--background)", err=True)
-    wishes = subject.wishes
-    opened = session.open(quiet=given.quiet)
-
-    def find(picture: Picture) -> Prediction:
-        return find_subject(opened, picture, **wishes)
+    find = functools.partial(find_subject, session.open(quiet=given.quiet), **subject.wishes)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = edge.cut(picture, prediction)

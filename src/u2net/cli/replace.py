@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import click
@@ -74,11 +75,7 @@ def command(
     wanted = scene.arrangement(frame, given)
     chosen = encoding.format_for(given.output)
     jobs = plan(given.inputs, given.output, tag="replaced", suffix=SUFFIX_OF_FORMAT[chosen])
-    wishes = subject.wishes
-    opened = session.open(quiet=given.quiet)
-
-    def find(picture: Picture) -> Prediction:
-        return find_subject(opened, picture, **wishes)
+    find = functools.partial(find_subject, session.open(quiet=given.quiet), **subject.wishes)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = edge.cut(picture, prediction)
