@@ -31,9 +31,9 @@ class Guided:
 
     scale: at which size it works, as a share of the map's own (the map is as blurred as its pixels are large).
     radius_px: of its window, at that size. epsilon: how much colours may vary (variance, full scale 1) and count as
-    one. reach_px: so far beyond the undecided it may change what the map calls background; from 1 on the
-    texture of photographs comes in as specks. passes: how often; each
-    begins from the last one's matte. contrast: alpha is steepened so many times about .5.
+    one. reach_px: so far beyond the undecided it may change what the map calls background; texture of photographs
+    comes in with it, as specks. passes: how often; each begins from the last one's matte. contrast: alpha is steepened
+    so many times about .5.
     trust: the fit counts where it explains nearly all of the map nearby, from the first share of its variance on, and
     fully from the second; where colours do not tell object and background apart, the map stays.
     """
