@@ -83,6 +83,13 @@ def test_gradient_is_linear_between_its_colours() -> None:
     assert radial[0, 0] < 10
 
 
+@pytest.mark.parametrize("radial", [False, True])
+def test_gradient_of_a_panorama_is_drawn_to_its_end(radial: bool) -> None:
+    drawn = Gradient(("black", "white"), angle=0, radial=radial).draw((4, 40_000), None, np.dtype(np.uint16))
+    assert drawn[2, -1, 0] > 65_500
+    assert abs(int(drawn[2, 30_000, 0]) - (32_768 if radial else 49_152)) < 40
+
+
 @pytest.mark.parametrize("colours", [("white",), "white", ("white", "wite")])
 def test_gradient_of_no_two_colours_is_refused(colours: tuple[str, ...]) -> None:
     with pytest.raises(BadInput, match=r"gradient has 2 to 16|no colour 'wite'"):

@@ -22,6 +22,7 @@ def test_one_box_around_all_or_one_for_each_part_without_crumbs() -> None:
     found = of((10, 20, 30, 40), (100, 50, 160, 90), (190, 1, 193, 3))
     assert find_boxes(found) == (Found((10, 1, 193, 90), 400 + 2400 + 6),)
     assert find_boxes(found, parts=True) == (Found((100, 50, 160, 90), 2400), Found((10, 20, 30, 40), 400))
+    assert find_boxes(of((5, 5, 7, 7)), parts=True) == (Found((5, 5, 7, 7), 4),)  # small, but all there is
     assert find_boxes(of()) == find_boxes(of(), parts=True) == ()
 
 

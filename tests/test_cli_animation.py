@@ -162,6 +162,6 @@ def test_replace_keeps_times_and_shows_the_background_alone_where_the_object_is_
 def test_cropping_an_animation_is_refused_with_what_to_do_instead(folder: Path) -> None:
     result = u2net("crop", "clip.webp", "-m", "u2netp", "-o", "out.webp")
     assert result.return_value == 2
-    assert "take its first frame alone: --format tiff" in result.stderr
+    assert "take its first frame alone with --format tiff" in result.stderr
     assert not Path("out.webp").exists()
     assert u2net("crop", "clip.webp", "-m", "u2netp", "-o", "out.tif").return_value == 0

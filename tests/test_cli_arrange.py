@@ -134,7 +134,7 @@ def test_boxes_come_as_lines_and_as_the_files_of_detectors(folder: Path) -> None
         (("replace", "coffee.jpg", "--background", "white", "--around", "x"), "no colour 'x'"),
         (("remove", "coffee.jpg", "--only-mask", "--shadow", "drop"), "exclude each other"),
         (("box", "coffee.jpg", "--coco", "."), "is a folder"),
-        (("box", "coffee.jpg", "--label", " "), "cannot be empty"),
+        (("box", "coffee.jpg", "--label", " "), "a word or two on one line"),
         (("box", "coffee.jpg", "--colour", "x"), "no colour 'x'"),
     ],
     ids=lambda value: " ".join(value[2:]) if isinstance(value, tuple) else "",
@@ -154,5 +154,61 @@ def test_mistakes_get_a_sentence_and_nothing_is_written(arguments: tuple[str, ..
 def test_two_pictures_with_one_yolo_file_are_refused(folder: Path) -> None:
     Image.open("coffee.jpg").save("coffee.png")
     result = u2net("box", ".", "--yolo", "labels")
-    assert "has that name already" in str(result.exception)
+    assert "two results would both be written" in str(result.exception)
     assert not Path("labels").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("box", "coffee.jpg", "-o", "coffee.jpg"),
+        ("box", "gravel.jpg", "coffee.jpg", "--coco", "coffee.jpg"),
+        ("box", "coffee.jpg", "--coco", "one.json", "-o", "one.json"),
+        ("replace", "coffee.jpg", "--background", "gravel.jpg", "-o", "gravel.jpg"),
+        ("remove", "coffee.jpg", "--background", "gravel.jpg", "-o", "gravel.jpg"),
+        ("paste", "coffee.jpg", "--onto", "gravel.jpg", "-o", "gravel.jpg"),
+    ],
+    ids=" ".join,
+)
+def test_no_file_that_is_read_is_ever_replaced(arguments: tuple[str, ...], folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    result = u2net(*arguments)
+    assert getattr(result.exception, "exit_code", None) == 2
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_glass_that_is_nowhere_half_opaque_is_not_written(folder: Path) -> None:
+    with Image.open("coffee.jpg") as image:
+        image.putalpha(Image.new("L", image.size, 110))
+        image.save("glass.png")
+    for command in (("highlight",), ("replace", "--blur", "2"), ("remove", "--shadow", "drop")):
+        result = u2net(command[0], "glass.png", *command[1:], "-o", "out.png")
+        assert result.return_value == 3, command
+        assert "nothing of the object is more than half opaque" in result.stderr
+        assert not Path("out.png").exists()
+
+
+def test_blur_with_a_frame_beyond_the_picture_is_refused_with_advice(folder: Path) -> None:
+    result = u2net("replace", "coffee.jpg", "--blur", "2", "--crop", "square", "--fill", "20", "-o", "out.png")
+    assert result.return_value == 2
+    assert "goes beyond the picture of 600 x 400" in result.stderr
+    assert not Path("out.png").exists()
+
+
+def test_enlarging_much_is_said_and_reported(folder: Path) -> None:
+    result = u2net("crop", "coffee.jpg", "--preset", "marketplace", "--json")
+    assert json.loads(result.stdout)["enlarged"] == 4.1
+    assert "enlarged 4.1 times" in result.stderr
+    assert "enlarged" not in json.loads(u2net("crop", "coffee.jpg", "--size", "200", "--json").stdout)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--radial",), "--angle and --radial belong to --gradient"),
+        (("--fit", "contain"), "--fit and --around belong to --background"),
+        (("--shadow-strength", "1.2"), "--shadow-strength belongs to --shadow"),
+    ],
+)
+def test_flag_without_what_it_belongs_to_is_refused(flags: tuple[str, ...], message: str, folder: Path) -> None:
+    assert message in str(u2net("remove", "coffee.jpg", *flags).exception)

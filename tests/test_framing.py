@@ -8,7 +8,7 @@ import pytest
 from u2net.arrange import crop
 from u2net.composite import Cutout, cutout
 from u2net.errors import BadInput, NothingSalient
-from u2net.framing import Framing, clipped, moved_inside, resized, window
+from u2net.framing import Framing, clipped, moved_inside, resized
 from u2net.types import Box, Picture
 
 GENERATOR = np.random.default_rng(1)
@@ -34,6 +34,18 @@ def test_faint_haze_is_not_framed_and_half_transparent_hair_is() -> None:
     alpha[20:30, 30:40] = 1
     alpha[20:30, 40:45] = 0.3
     assert cutout(Picture(np.zeros((60, 100, 3), np.uint8)), alpha).frame_box() == (30, 20, 45, 30)
+
+
+@pytest.mark.parametrize("scale", [1, 20])
+def test_smears_and_crumbs_apart_from_the_object_do_not_move_its_frame(scale: int) -> None:
+    alpha = np.zeros((60, 100), np.float32)
+    alpha[20:30, 30:40] = 1
+    alpha[20:30, 40:45] = 0.3  # its hair
+    alpha[50:55, 5:15] = 0.4  # a smear
+    alpha = np.kron(alpha, np.ones((scale, scale), np.float32))
+    alpha[-1, -1] = 1  # a crumb
+    found = cutout(Picture(np.zeros((*alpha.shape, 3), np.uint8)), alpha)
+    assert found.frame_box() == tuple(scale * edge for edge in (30, 20, 45, 30))
 
 
 @pytest.mark.parametrize(
@@ -109,13 +121,6 @@ def test_transparent_colours_never_show_after_resizing(dtype: type, size: tuple[
 def test_halving_is_the_mean_of_four_weighed_by_alpha() -> None:
     pixels = np.array([[[200, 0, 0, 255], [0, 100, 0, 85]], [[0, 0, 0, 0], [0, 0, 0, 0]]], np.uint8)
     assert resized(pixels, (1, 1))[0, 0].tolist() == [150, 25, 0, 85]
-
-
-def test_edge_of_a_background_goes_on_beyond_it() -> None:
-    pixels = GENERATOR.integers(0, 256, (4, 4, 4)).astype(np.uint8)
-    made = window(pixels, (-2, 0, 4, 4), (4, 6), outside="edge")
-    np.testing.assert_array_equal(made[:, 0], pixels[:, 0])
-    np.testing.assert_array_equal(made[:, 2:], pixels)
 
 
 def test_empty_cutout_cannot_be_framed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,12 @@ def test_folder_that_is_not_empty_is_left_alone_unless_told(folder: Path) -> Non
     Path("out", "mine.txt").write_text("mine")
     with pytest.raises(BadInput, match="out: is not empty; give another folder with -o, or --overwrite"):
         raise augment("-o", "out", "--count", "2").exception or AssertionError
+    with pytest.raises(BadInput, match=r"holds mine\.txt, which is of no data set made here"):
+        raise augment("-o", "out", "--count", "2", "--overwrite").exception or AssertionError
     assert content(Path("out")) == {"mine.txt": b"mine"}
+    assert augment("-o", "set", "--count", "3").return_value == 0
+    Path("out", "mine.txt").unlink()
+    Path("set").rename("out")
     assert augment("-o", "out", "--count", "2", "--overwrite").return_value == 0
     assert sorted(content(Path("out"))) == [
         "annotations.json", "images/000001.jpg", "images/000002.jpg", "manifest.json", "masks/000001.png",
@@ -214,3 +220,26 @@ def test_subject_without_an_object_is_left_out_and_none_at_all_is_an_error(folde
     shutil.rmtree("subjects/blue")
     assert isinstance(augment("-o", "none", "--count", "2").exception, NothingSalient)
     assert not Path("none").exists()
+
+
+def test_subject_that_is_nowhere_half_opaque_is_left_out_with_a_line(folder: Path) -> None:
+    glass = np.full((40, 40, 4), (200, 220, 255, 80), np.uint8)
+    Image.fromarray(glass).save("subjects/glass.png")
+    result = augment("-o", "out", "--count", "2")
+    assert result.return_value == 0
+    assert "glass.png: no object found; left out" in result.stderr
+
+
+def test_output_inside_what_is_read_is_refused(folder: Path) -> None:
+    with pytest.raises(BadInput, match="lies in subjects, whose pictures are read"):
+        raise augment("-o", "subjects/out", "--count", "2").exception or AssertionError
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_names_that_are_no_text_are_no_trouble(folder: Path) -> None:
+    with Image.open(next(Path("backgrounds").iterdir())) as image:
+        for path in list(Path("backgrounds").iterdir()):
+            path.unlink()
+        image.save(Path("backgrounds", os.fsdecode(b"\xff.png")))
+    assert augment("-o", "out", "--count", "1").return_value == 0
+    assert json.loads(Path("out/manifest.json").read_text())["scenes"][0]["background"] == os.fsdecode(b"\xff.png")

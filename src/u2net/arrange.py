@@ -20,7 +20,8 @@ class Arrangement:
     """What is done with a cutout, in this order; None: not done.
 
     frame: see `Framing`. shadow, strength: see `Cutout.with_shadow`. background, fit, around: see `Cutout.over`. blur:
-    instead of a background, the picture itself out of focus, see `defocus.defocused`.
+    instead of a background, the picture itself out of focus, see `defocus.defocused`. centred: keep the object in the
+    middle of its frame then too.
     Raises BadInput for a background and a blur, and for a blur that cannot be.
     """
 
@@ -31,6 +32,7 @@ class Arrangement:
     fit: Fit = "cover"
     around: str | Sequence[int] = "white"
     blur: float | None = None
+    centred: bool = False
 
     def __post_init__(self) -> None:
         if self.background is not None and self.blur is not None:
@@ -58,10 +60,15 @@ def arrange(cutout: Cutout, picture: Picture, wanted: Arrangement, *, may_be_emp
         blurred = defocused(picture, cutout.pixels[..., 3], strength=wanted.blur)
     if wanted.frame is not None:
         # With its own background it stays in the picture: there is nothing to blur beyond it.
-        box = crop_box(cutout, wanted.frame, centred=blurred is None)
+        box = crop_box(cutout, wanted.frame, centred=wanted.centred or blurred is None)
+        if blurred is not None and clipped(box, cutout.size) != box:
+            raise BadInput(
+                f"the frame of {box[2] - box[0]} x {box[3] - box[1]} goes beyond the picture of {cutout.size[1]} x "
+                f"{cutout.size[0]}, where there is nothing to blur; give less margin or more fill, or a background"
+            )
         size = wanted.frame.size_of(box)
         cutout = cutout.window(box, size)
-        blurred = blurred and blurred.window(box, size, outside="edge")
+        blurred = blurred and blurred.window(box, size)
     if wanted.shadow is not None and not (may_be_empty and cutout.box is None):
         cutout = cutout.with_shadow(wanted.shadow, strength=wanted.strength)
     if blurred is not None:

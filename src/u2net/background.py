@@ -53,6 +53,7 @@ class Gradient:
         strip = np.stack([np.interp(levels, places, stops[:, channel]) for channel in range(4)], axis=1)
         strip = np.rint(strip).astype(dtype)[None]  # (1, levels, 4)
         last = _LEVELS - 1
+        numbers = np.ascontiguousarray(strip[0]).view(f"u{4 * strip.itemsize}")[:, 0]
         if self.radial:
             drawn = np.empty((*size, 4), dtype)
             across = np.arange(size[1], dtype=np.float32)[None] + np.float32(0.5 - size[1] / 2)
@@ -61,9 +62,9 @@ class Gradient:
             for top in range(0, size[0], 128):
                 y = np.repeat(down[top : top + 128], size[1], axis=1)
                 where = cv2.magnitude(np.repeat(across, len(y), axis=0), y) * outwards
-                drawn[top : top + 128] = cv2.remap(
-                    strip, where, np.zeros_like(where), cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
-                )
+                # One number a pixel; and cv2.remap takes no sides of 32767 and more.
+                taken = numbers[np.rint(where).astype(np.int32).clip(0, last)]
+                drawn[top : top + 128] = taken.view(dtype).reshape(*taken.shape, 4)
             return drawn
         turn = math.radians(self.angle)
         cos, sin = math.cos(turn), math.sin(turn)

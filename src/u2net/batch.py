@@ -50,13 +50,22 @@ class _Input:
     inside: Path
 
 
-def plan(inputs: Sequence[str], output: str | None, *, tag: str, suffix: str, cutouts: bool = False) -> list[Job]:
+def plan(
+    inputs: Sequence[str],
+    output: str | None,
+    *,
+    tag: str,
+    suffix: str,
+    cutouts: bool = False,
+    reads: Sequence[str | None] = (),
+) -> list[Job]:
     """Turn what a user typed into jobs.
 
     inputs: files, folders (searched recursively), patterns such as `*.jpg`, or `-` for standard input.
     output: a folder, a file (one input, and a picture's suffix), `-` for standard output, or None: beside each input.
     tag: results beside their input are named `<stem>.<tag><suffix>`, in a folder `<stem><suffix>`, structure mirrored.
     cutouts: a file that is named and called `<stem>.cutout.<suffix>` is an input all the same.
+    reads: other files that are read, like a background; results do not replace them either.
     Raises BadInput before anything is written: nothing found, two inputs with one result, a result that would
     replace an input.
     """
@@ -70,7 +79,9 @@ def plan(inputs: Sequence[str], output: str | None, *, tag: str, suffix: str, cu
     if not many:
         if _is_result(Path(inputs[0])) and not (cutouts and _is_cutout(inputs[0])):
             raise BadInput(f"{inputs[0]}: is a result of u2net by its name; rename it to use it as an input")
-        return [_single(inputs[0], output, tag, suffix)]
+        job = _single(inputs[0], output, tag, suffix)
+        _refuse_collisions([job], reads)
+        return [job]
 
     folder = None if output is None else Path(output)
     if folder and (os.path.isfile(folder) or (format_of(folder) and not os.path.isdir(folder))):
@@ -89,7 +100,7 @@ def plan(inputs: Sequence[str], output: str | None, *, tag: str, suffix: str, cu
     jobs = list(found.values())
     if not jobs:
         raise BadInput(f"{' '.join(inputs)}: only results of earlier runs, nothing to do")
-    _refuse_collisions(jobs)
+    _refuse_collisions(jobs, reads)
     return jobs
 
 
@@ -135,9 +146,7 @@ def _single(text: str, output: str | None, tag: str, suffix: str) -> Job:
         target = target / ((source.stem if source else "stdin") + suffix)
     elif format_of(target) != format_of("x" + suffix):
         raise BadInput(f"-o {target}: the result is {suffix}, which that name does not say; leave one of them out")
-    job = Job(source, target)
-    _refuse_collisions([job])
-    return job
+    return Job(source, target)
 
 
 def _beside(path: Path, tag: str, suffix: str) -> Path:
@@ -198,8 +207,22 @@ def _is_cutout(name: str) -> bool:
     return Path(name).stem.lower().endswith(".cutout")
 
 
-def _refuse_collisions(jobs: Sequence[Job]) -> None:
+def refuse_overwriting(targets: Sequence[Path], sources: Sequence[Path]) -> None:
+    """Raise BadInput where one of the files to write is also read, or is to be written twice."""
+    read = {_key(source) for source in sources}
+    written: set[str] = set()
+    for target in targets:
+        key = _key(target)
+        if key in read:
+            raise BadInput(f"{target}: is an input, and would be replaced; give another name")
+        if key in written:
+            raise BadInput(f"{target}: two results would both be written to it; give them different names")
+        written.add(key)
+
+
+def _refuse_collisions(jobs: Sequence[Job], reads: Sequence[str | None]) -> None:
     sources = {_key(job.source): job.source for job in jobs if job.source}
+    sources |= {_key(Path(name)): Path(name) for name in reads if name and os.path.isfile(name)}
     targets: dict[str, Job] = {}
     for job in jobs:
         if job.target is None:

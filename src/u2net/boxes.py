@@ -15,7 +15,7 @@ from u2net.errors import BadInput
 from u2net.types import Box, Picture, Size
 
 _PART_SHARE = 0.001
-"""A separate part is at least a thousandth of the picture; what is smaller are crumbs of an edge."""
+"""Parts smaller than a thousandth of the picture are crumbs of an edge, unless it is the largest."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Annotation:
 def find_boxes(cutout: Cutout, *, parts: bool = False) -> tuple[Found, ...]:
     """The box around what was cut out: its pixels that are more object than not. None for an empty cutout.
 
-    parts: one box for each part that touches no other by a side or a corner, the largest first, at least a thousandth
-    of the picture.
+    parts: one box for each part that touches no other by a side or a corner, the largest first; from the second on
+    at least a thousandth of the picture.
     Boxes are half-open: `pixels[top:bottom, left:right]`. (The box that U²-Net's published demo draws is inclusive: its
     right and bottom are one less.)
     """
@@ -51,9 +51,9 @@ def find_boxes(cutout: Cutout, *, parts: bool = False) -> tuple[Found, ...]:
     found = [
         Found((int(left), int(top), int(left + width), int(top + height)), int(area))
         for left, top, width, height, area in statistics
-        if area >= _PART_SHARE * mask.size
     ]
-    return tuple(sorted(found, key=lambda one: -one.area))
+    enough = _PART_SHARE * mask.size
+    return tuple(sorted(found, key=lambda one: -one.area))[: max(1, sum(one.area >= enough for one in found))]
 
 
 def to_coco(annotations: Sequence[Annotation], *, label: str = "object") -> dict[str, Any]:

@@ -17,7 +17,7 @@ from u2net.colour import can_be_target, convert_profile, parse_colour, to_depth,
 from u2net.encode import Format, encode, format_of, write_bytes
 from u2net.errors import BadInput, NothingSalient
 from u2net.foreground import replace_colours
-from u2net.framing import SEEN_ABOVE, Framing, FramingName, Outside, find_framing, window
+from u2net.framing import Framing, FramingName, find_framing, seen_box, window
 from u2net.metadata import without_gps
 from u2net.png import Compress
 from u2net.region import bounding_box
@@ -93,8 +93,7 @@ class Cutout:
 
     def frame_box(self, frame: Framing | FramingName = "tight") -> Box:
         """Where a frame around the object lies in this picture; it may go beyond. Raises NothingSalient for none."""
-        threshold = round(SEEN_ABOVE * np.iinfo(self.pixels.dtype).max)
-        box = bounding_box(self.pixels[..., 3] > threshold)
+        box = seen_box(self.pixels[..., 3])
         if box is None:
             raise NothingSalient(f"no object found (confidence {self.confidence:.4g}), so there is nothing to frame")
         return find_framing(frame).around(box)
@@ -109,9 +108,9 @@ class Cutout:
         box = self.frame_box(found)
         return self.window(box, found.size_of(box))
 
-    def window(self, box: Box, size: Size | None = None, *, outside: Outside = "clear") -> Cutout:
+    def window(self, box: Box, size: Size | None = None) -> Cutout:
         """What lies in a box, which may go beyond the picture, resized to `size` (H, W); see `framing.window`."""
-        pixels = window(self.pixels, box, size or (box[3] - box[1], box[2] - box[0]), outside=outside)
+        pixels = window(self.pixels, box, size or (box[3] - box[1], box[2] - box[0]))
         return replace(self, pixels=pixels)
 
     def with_shadow(self, kind: ShadowKind = "drop", *, strength: float = 1.0) -> Cutout:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.errors import BadInput
+from u2net.region import bounding_box
 from u2net.types import Box, Size
 
 MAX_SIDE_PX = 65_535
@@ -18,6 +19,7 @@ MAX_FRAME_PIXELS = 160_000_000
 """A frame has at most so many pixels, as a picture that is read."""
 
 _BAND_ROWS = 128
+_LABEL_PX, _CRUMB = 1024, 0.01
 
 SEEN_ABOVE = 0.1
 """What is framed is all of the object above this alpha: its hair too, but no haze that nobody sees."""
@@ -49,7 +51,7 @@ class Framing:
                 f"not {self.margin or self.margin_px}"
             )
         if self.fill is not None and not 0.01 <= self.fill <= 1:
-            raise BadInput(f"fill is a share from 0.01 to 1 (1 % to 100 %), not {self.fill}")
+            raise BadInput(f"fill is a share from 0.01 to 1 (1 % to 100 %), not {self.fill:g}")
         if self.fill is not None and (self.margin or self.margin_px):
             raise BadInput("fill and margin both say how much room there is; give one of them")
         if self.aspect is not None and not 0.01 <= self.aspect <= 100:
@@ -86,8 +88,35 @@ class Framing:
         rows, columns = box[3] - box[1], box[2] - box[0]
         if self.size is None or isinstance(self.size, tuple):
             return self.size or (rows, columns)
-        scale = self.size / max(rows, columns)
-        return max(1, round(rows * scale)), max(1, round(columns * scale))
+        aspect = self.aspect or columns / rows  # exactly, not as the frame's whole pixels have it
+        return max(1, round(self.size / max(1, aspect))), max(1, round(self.size * min(1, aspect)))
+
+
+def seen_box(alpha: NDArray[Any]) -> Box | None:
+    """The box of what is framed: all above SEEN_ABOVE that is tied to something more than half opaque.
+
+    alpha: (H, W) uint8 or uint16. Smears and crumbs apart from the object do not move its frame: a part counts from a
+    hundredth of the largest on. None where nothing is more than half opaque.
+    """
+    full = np.iinfo(alpha.dtype).max
+    scale = min(1.0, _LABEL_PX / max(alpha.shape))
+    size = max(1, round(alpha.shape[0] * scale)), max(1, round(alpha.shape[1] * scale))
+    small = np.ascontiguousarray(alpha) if scale == 1 else cv2.resize(alpha, size[::-1], interpolation=cv2.INTER_AREA)
+    seen = (small > SEEN_ABOVE * full).view(np.uint8)
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(seen, connectivity=8)
+    solid = np.bincount(labels[small > full / 2], minlength=len(statistics))
+    areas = np.where(solid > 0, statistics[:, cv2.CC_STAT_AREA], 0)
+    areas[0] = 0
+    kept = statistics[areas > max(0, areas.max() * _CRUMB)]
+    if not len(kept):
+        return None
+    low, high = kept[:, :2].min(axis=0), (kept[:, :2] + kept[:, 2:4]).max(axis=0)
+    step = (alpha.shape[1] / size[1], alpha.shape[0] / size[0])
+    more = 0 if scale == 1 else 1
+    left, top = (max(0, int((edge - more) * one)) for edge, one in zip(low, step, strict=True))
+    right, bottom = (math.ceil((edge + more) * one) for edge, one in zip(high, step, strict=True))
+    box = bounding_box(alpha[top:bottom, left:right] > round(SEEN_ABOVE * full))
+    return None if box is None else (box[0] + left, box[1] + top, box[2] + left, box[3] + top)
 
 
 FRAMINGS: dict[str, Framing] = {
@@ -97,7 +126,6 @@ FRAMINGS: dict[str, Framing] = {
 }
 """Named frames. marketplace: 1:1, white, 2000 pixels, the object takes 85 %: what the large shops ask for."""
 FramingName: TypeAlias = Literal["tight", "square", "marketplace"]
-Outside: TypeAlias = Literal["clear", "edge"]
 
 
 def find_framing(frame: Framing | str) -> Framing:
@@ -123,11 +151,11 @@ def clipped(box: Box, size: Size) -> Box:
     return max(0, left), max(0, top), min(size[1], right), min(size[0], bottom)
 
 
-def window(pixels: NDArray[Any], box: Box, size: Size, *, outside: Outside = "clear") -> NDArray[Any]:
+def window(pixels: NDArray[Any], box: Box, size: Size) -> NDArray[Any]:
     """What of (H, W, 4) RGBA pixels with straight alpha lies in a box, which may go beyond them, at another size.
 
-    size: (h, w) of the result; that of the box: pixels are copied to the bit. outside: transparent, or as the nearest
-    pixel. Colours are weighed by their alpha, so that a transparent pixel's never shows. Returns the same dtype.
+    size: (h, w) of the result; that of the box: pixels are copied to the bit. What lies outside is transparent.
+    Colours are weighed by their alpha, so that a transparent pixel's never shows. Returns the same dtype.
     """
     left, top, right, bottom = box
     inner = clipped(box, (pixels.shape[0], pixels.shape[1]))
@@ -146,8 +174,7 @@ def window(pixels: NDArray[Any], box: Box, size: Size, *, outside: Outside = "cl
     if part.shape[:2] == size:
         return np.ascontiguousarray(part)
     below, beyond = size[0] - y0 - part.shape[0], size[1] - x0 - part.shape[1]
-    border = cv2.BORDER_REPLICATE if outside == "edge" else cv2.BORDER_CONSTANT
-    padded: NDArray[Any] = cv2.copyMakeBorder(part, y0, below, x0, beyond, border, value=(0, 0, 0, 0))
+    padded: NDArray[Any] = cv2.copyMakeBorder(part, y0, below, x0, beyond, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
     return padded
 
 

@@ -24,6 +24,8 @@ from u2net.scenes import Instance, Scene, SceneSettings, draw_scene, trimmed
 from u2net.types import Picture
 
 _GREY = (0.5, 0.5, 0.5)
+_WRITTEN = {"images", "masks", "annotations.json", "manifest.json"}
+"""A folder that holds nothing else may be replaced."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,8 @@ def find_subjects(
         try:
             picture = read(path)
             cutout = cut(picture)
+            if cutout.box is None:
+                raise NothingSalient("nothing of it is half opaque")
             plain = replace(cutout, pixels=to_eight_bits(in_srgb(cutout.pixels, cutout.icc)), icc=None)
             found.append(
                 Subject(name, category or (inner[0] if len(inner) > 1 else "object"), trimmed(plain, max(16, largest)))
@@ -120,7 +124,7 @@ def write_scenes(
                 scenes = list(pool.map(draw, range(count)))
             manifest = _manifest(scenes, subjects, seed, settings)
             for name, content in (("annotations", _coco(scenes, subjects, settings)), ("manifest", manifest)):
-                text = json.dumps(content, indent=None if name == "annotations" else 1, ensure_ascii=False)
+                text = json.dumps(content, indent=None if name == "annotations" else 1)
                 (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise CannotWrite(f"{target}: cannot be written: {error.strerror or error}") from error
@@ -132,10 +136,15 @@ def check_target(target: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) 
     if target.exists() and not target.is_dir():
         raise BadInput(f"{target}: is a file; give a folder with -o")
     for path in inputs:
+        if target.resolve().is_relative_to(path.resolve()):
+            raise BadInput(f"{target}: lies in {path}, whose pictures are read; give another folder with -o")
         if path.resolve().is_relative_to(target.resolve()):
             raise BadInput(f"{target}: holds {path}, which would be replaced; give another folder with -o")
-    if target.is_dir() and any(target.iterdir()) and not overwrite:
+    inside = {path.name for path in target.iterdir()} if target.is_dir() else set()
+    if inside and not overwrite:
         raise BadInput(f"{target}: is not empty; give another folder with -o, or --overwrite to replace it")
+    if foreign := sorted(inside - _WRITTEN):
+        raise BadInput(f"{target}: holds {foreign[0]}, which is of no data set made here; give another folder with -o")
 
 
 def _pictures(source: Path, what: str) -> list[Path]:

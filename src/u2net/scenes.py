@@ -170,7 +170,7 @@ def _recoloured(
 
 
 def _enough_seen(layers: Sequence[_Layer]) -> list[_Layer]:
-    """The layers of which enough is to be seen; the topmost always is."""
+    """The layers of which enough is to be seen; the topmost is, unless it is nowhere half opaque."""
     kept: list[_Layer] = []
     for layer in reversed(layers):
         (mask, *_) = _visible([layer, *reversed(kept)])
@@ -182,7 +182,9 @@ def _enough_seen(layers: Sequence[_Layer]) -> list[_Layer]:
 
 def _visible(layers: Sequence[_Layer]) -> list[NDArray[np.bool_]]:
     """Of each layer the pixels that it makes up at least half of."""
-    masks = []
+    masks: list[NDArray[np.bool_]] = []
+    if not layers:
+        return masks
     clear: NDArray[np.float32] = np.ones(layers[0].pixels.shape[:2], np.float32)
     for layer in reversed(layers):
         alpha = layer.pixels[..., 3].astype(np.float32) / 255

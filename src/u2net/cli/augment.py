@@ -38,7 +38,15 @@ from u2net.cli.sections import Sectioned
     show_default=True,
     help="An object's long side, from and to, as a share of the picture's short side.",
 )
-@click.option("--rotation", type=float, default=20, show_default=True, help="At most so many degrees either way.")
+@click.option(
+    "--rotation",
+    "--rotate",
+    "rotation",
+    type=float,
+    default=20,
+    show_default=True,
+    help="At most so many degrees either way.",
+)
 @click.option("--category", help="Of all objects; default: the name of the folder they lie in, below SUBJECTS.")
 @click.option("--format", "file_format", type=click.Choice(["jpeg", "png"]), default="jpeg", show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace the folder if it is there and not empty.")
@@ -72,6 +80,7 @@ def command(
     from u2net.cli.progress import picture_bar
     from u2net.composite import Cutout, whole
     from u2net.cut import cut_out, is_cutout
+    from u2net.errors import BadInput
     from u2net.predict import predict
     from u2net.scene_set import check_target, find_subjects, write_scenes
     from u2net.scenes import SceneSettings
@@ -80,6 +89,8 @@ def command(
     settings = SceneSettings(
         size=(size, size) if isinstance(size, int) else size, most=most, scale=scale, rotation=rotation
     )
+    if not output:
+        raise BadInput("an empty name stands for nothing: is a variable of the shell unset?")
     target = Path(output)
     check_target(target, overwrite=overwrite, inputs=[Path(subjects), Path(backgrounds)])
     open_session = functools.cache(lambda: session.open(quiet=quiet))  # cutouts need none

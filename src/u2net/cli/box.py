@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     "--draw", metavar="DIR", help="Write the pictures with their boxes drawn, as PNG.", shell_complete=complete_files
 )
 @click.option("--label", default="object", show_default=True, help="What the objects are called in these files.")
-@click.option("--colour", default="#ff2d55", show_default=True, help="Of the boxes that are drawn.")
+@click.option("--colour", "--color", default="#ff2d55", show_default=True, help="Of the boxes that are drawn.")
 @subject_options
 @edge_options
 def command(
@@ -66,7 +66,7 @@ def command(
 
     Exit codes as in `u2net remove`.
     """
-    from u2net.batch import Job, plan, plan_unwritten
+    from u2net.batch import Job, plan, plan_unwritten, refuse_overwriting
     from u2net.boxes import Annotation, Found, draw_boxes, find_boxes, to_coco, to_yolo
     from u2net.cli.run import Report, check_target, make_folder, report_of, run
     from u2net.colour import parse_colour
@@ -77,15 +77,21 @@ def command(
     edge.check()
     parse_colour(colour)
     if not label.strip() or not label.isprintable():
-        raise BadInput("--label is the objects' name; it cannot be empty")
+        raise BadInput("--label is the objects' name; a word or two on one line")
     places = plan_unwritten(given.inputs)
-    texts = _texts(places, yolo)
+    if "-" in (coco, given.output):
+        raise BadInput("without -o and --coco the boxes go to standard output; give these a file, or leave them out")
+    texts = {job: Path(yolo) / inside.with_suffix(".txt") for job, inside in places.items()} if yolo else {}
+    classes = Path(yolo or "", "classes.txt")
     jobs = plan(given.inputs, draw, tag="boxed", suffix=".png") if draw else list(places)
     for file in (coco, given.output):
         if file is not None:
             if Path(file).is_dir():
                 raise BadInput(f"{file}: is a folder; the boxes of all pictures are one file, like boxes.json")
             check_target(Path(file), beside=False)
+    files = [Path(file) for file in (coco, given.output) if file] + [*texts.values(), *[classes] * bool(yolo)]
+    files += [job.target for job in jobs if job.target]
+    refuse_overwriting(files, [job.source for job in places if job.source])
     wishes = subject.wishes
     opened = session.open(quiet=given.quiet)
     annotations: list[Annotation] = []
@@ -108,8 +114,9 @@ def command(
         annotations.append(Annotation(inside.as_posix(), (height, width), found, report["confidence"]))
         reports.append({name: value for name, value in report.items() if name != "times_s"})
         if yolo is not None:
-            make_folder(texts[inside].parent)
-            write_bytes(texts[inside], to_yolo(annotations[-1]).encode())
+            text = texts[Job(job.source, None)]
+            make_folder(text.parent)
+            write_bytes(text, to_yolo(annotations[-1]).encode())
 
     lines = not (given.output or coco or yolo or draw or given.quiet)
     asked = replace(given, as_json=given.as_json or lines, output=draw)
@@ -118,21 +125,6 @@ def command(
         if file is not None and annotations:
             make_folder(Path(file).parent)
             write_bytes(Path(file), (json.dumps(content) + "\n").encode())
-    if yolo is not None and annotations:
-        write_bytes(Path(yolo) / "classes.txt", f"{label}\n".encode())
+    if yolo and annotations:
+        write_bytes(classes, f"{label}\n".encode())
     return code
-
-
-def _texts(places: dict[Job, Path], folder: str | None) -> dict[Path, Path]:
-    """Where the YOLO file of each picture goes. Raises BadInput for two pictures with one."""
-    from u2net.errors import BadInput
-
-    if folder is None:
-        return {}
-    texts = {inside: Path(folder) / inside.with_suffix(".txt") for inside in places.values()}
-    taken: dict[Path, Path] = {}
-    for inside, text in texts.items():
-        if text in taken or text.name == "classes.txt":
-            raise BadInput(f"{inside}: its YOLO file {text} has that name already; rename the picture")
-        taken[text] = inside
-    return texts

@@ -14,6 +14,7 @@ from u2net.cli.cutout_options import (
     background_options,
     edge_options,
     frame_options,
+    framed_report,
 )
 from u2net.cli.options import (
     EncodingOptions,
@@ -69,6 +70,8 @@ def command(
 
     Exit codes as in `u2net remove`; a picture without an object is not written, and exits with 3.
     """
+    from dataclasses import replace
+
     from u2net.arrange import arrange, crop, crop_box
     from u2net.batch import plan
     from u2net.cli.run import Drawing, Report, run
@@ -78,16 +81,16 @@ def command(
     edge.check()
     frame = framed.frame(default="tight")
     assert frame is not None
-    wanted = scene.arrangement(frame, given)
+    wanted = replace(scene.arrangement(frame, given), centred=centred)
     alone = without or wanted.replaces or wanted.shadow is not None
     chosen = encoding.format_for(given.output)
-    jobs = plan(given.inputs, given.output, tag="cropped", suffix=SUFFIX_OF_FORMAT[chosen])
+    jobs = plan(given.inputs, given.output, tag="cropped", suffix=SUFFIX_OF_FORMAT[chosen], reads=[scene.background])
     find = functools.partial(find_subject, session.open(quiet=given.quiet), **subject.wishes)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = edge.cut(picture, prediction)
         box = crop_box(cutout, frame, centred=centred or (alone and wanted.blur is None))
-        report: Report = {"box": cutout.box, "coverage": round(cutout.coverage, 4), "crop": box}
+        report: Report = {"box": cutout.box, "coverage": round(cutout.coverage, 4), **framed_report(box, frame)}
         if alone:
             return arrange(cutout, picture, wanted, may_be_empty=True), report
         return crop(picture, cutout, frame, centred=centred), report

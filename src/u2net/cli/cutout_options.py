@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from u2net.composite import Cutout
     from u2net.framing import Framing
     from u2net.predict import Prediction
-    from u2net.types import Picture
+    from u2net.types import Box, Picture
 
 
 class _Percent(click.types.StringParamType):
@@ -249,12 +249,27 @@ class BackgroundOptions:
         if [self.background, self.gradient, self.blur].count(None) < 2:
             raise BadInput("--background, --gradient and --blur exclude each other; give one of them")
         parse_colour(self.around)
+        for flag, useless in {
+            "--angle and --radial belong to --gradient": self.gradient is None and (self.radial or self.angle != 90),
+            "--fit and --around belong to --background": self.background is None
+            and (self.fit != "cover" or self.around != "white"),
+            "--shadow-strength belongs to --shadow": self.shadow is None and self.shadow_strength != 1,
+        }.items():
+            if useless:
+                raise BadInput(f"{flag}; leave them out, or give that too")
         behind: Any = None
         if self.background is not None:
             behind = parse_background(self.background, **given.limits)
         elif self.gradient is not None:
             behind = Gradient(tuple(re.split(r",(?![^(]*\))", self.gradient)), self.angle, self.radial)
         return Arrangement(frame, self.shadow, self.shadow_strength, behind, self.fit, self.around, self.blur)
+
+
+def framed_report(box: Box, frame: Framing) -> dict[str, Any]:
+    """What is reported of a frame: its box in the picture, and how many times it is enlarged, where it is."""
+    rows, columns = frame.size_of(box)
+    enlarged = max(rows / (box[3] - box[1]), columns / (box[2] - box[0]))
+    return {"crop": box} | ({"enlarged": round(enlarged, 1)} if enlarged > 1 else {})
 
 
 def edge_options(command: Command) -> Command:

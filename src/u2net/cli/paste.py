@@ -68,7 +68,9 @@ class _Place(click.types.StringParamType):
 )
 @click.option("--scale", type=float, metavar="FACTOR", help="Size of the object, 0.001 to 1000.  [default: 1]")
 @click.option("--fit", is_flag=True, help="Make an object that is larger than the target as small as that.")
-@click.option("--rotate", type=float, default=0, metavar="DEGREES", help="Turn the object, clockwise.")
+@click.option(
+    "--rotate", "--rotation", "rotate", type=float, default=0, metavar="DEGREES", help="Turn the object, clockwise."
+)
 @click.option(
     "--locate",
     metavar="VIEW",
@@ -115,7 +117,9 @@ def command(
     if at is not None and locate is not None:
         raise BadInput("--at and --locate both say where; give one of them")
     chosen = encoding.format_for(given.output)
-    jobs = plan(given.inputs, given.output, tag="pasted", suffix=SUFFIX_OF_FORMAT[chosen], cutouts=True)
+    jobs = plan(
+        given.inputs, given.output, tag="pasted", suffix=SUFFIX_OF_FORMAT[chosen], cutouts=True, reads=[onto, locate]
+    )
     target = read(onto, **given.limits)
     located: Report = {}
     if locate is not None:

@@ -14,6 +14,7 @@ from u2net.cli.cutout_options import (
     background_options,
     edge_options,
     frame_options,
+    framed_report,
 )
 from u2net.cli.options import (
     EncodingOptions,
@@ -78,7 +79,13 @@ def command(
     frame = framed.frame()
     wanted = scene.arrangement(frame, given)
     chosen = encoding.format_for(given.output)
-    jobs = plan(given.inputs, given.output, tag="mask" if only_mask else "cutout", suffix=SUFFIX_OF_FORMAT[chosen])
+    jobs = plan(
+        given.inputs,
+        given.output,
+        tag="mask" if only_mask else "cutout",
+        suffix=SUFFIX_OF_FORMAT[chosen],
+        reads=[scene.background],
+    )
     if chosen == "jpeg" and not (wanted.replaces or only_mask or given.quiet):
         click.echo("u2net: JPEG has no transparency; the object is laid over white (--background)", err=True)
     find = functools.partial(find_subject, session.open(quiet=given.quiet), **subject.wishes)
@@ -87,7 +94,7 @@ def command(
         cutout = edge.cut(picture, prediction)
         report: Report = {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
         if frame is not None:
-            report["crop"] = crop_box(cutout, frame, centred=wanted.blur is None)
+            report |= framed_report(crop_box(cutout, frame, centred=wanted.blur is None), frame)
         if only_mask:
             return (cutout if frame is None else cutout.cropped(frame)).mask(), report
         return arrange(cutout, picture, wanted, may_be_empty=True), report

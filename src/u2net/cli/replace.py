@@ -14,6 +14,7 @@ from u2net.cli.cutout_options import (
     background_options,
     edge_options,
     frame_options,
+    framed_report,
 )
 from u2net.cli.options import (
     EncodingOptions,
@@ -69,19 +70,19 @@ def command(
     from u2net.subject import find_subject
 
     edge.check()
-    if not scene.given:
-        raise BadInput("say what comes behind the object: --background COLOUR|FILE, --gradient or --blur")
     frame = framed.frame()
     wanted = scene.arrangement(frame, given)
+    if not wanted.replaces:
+        raise BadInput("say what comes behind the object: --background COLOUR|FILE, --gradient or --blur")
     chosen = encoding.format_for(given.output)
-    jobs = plan(given.inputs, given.output, tag="replaced", suffix=SUFFIX_OF_FORMAT[chosen])
+    jobs = plan(given.inputs, given.output, tag="replaced", suffix=SUFFIX_OF_FORMAT[chosen], reads=[scene.background])
     find = functools.partial(find_subject, session.open(quiet=given.quiet), **subject.wishes)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = edge.cut(picture, prediction)
         report: Report = {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
         if frame is not None:
-            report["crop"] = crop_box(cutout, frame, centred=wanted.blur is None)
+            report |= framed_report(crop_box(cutout, frame, centred=wanted.blur is None), frame)
         return arrange(cutout, picture, wanted, may_be_empty=True), report
 
     return run(jobs, Drawing(find, draw, chosen, encoding, needs_object=True, moves=frame is None), given)

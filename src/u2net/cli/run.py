@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from u2net.types import Picture
 
 Report = dict[str, Any]
+_SOFT = 2
+"""From so many times on an enlarged picture is seen to be one."""
 Work = Callable[["Picture"], tuple["Callable[[], bytes] | None", Report]]
 """From a picture to what encodes the result, and what to report: confidence, box and so on. Without the first nothing
 is written."""
@@ -56,11 +58,14 @@ class Drawing:
         prediction = self.find(picture)
         self._refuse_empty(report_of(prediction))
         drawn, report = self.draw(picture, prediction)
+        self._refuse_empty(report_of(prediction) | report)
         return lambda: self.encode(drawn), report_of(prediction) | report
 
     def _refuse_empty(self, report: Report) -> None:
         if self.needs_object and not report["found"]:
             raise NothingSalient(f"no object found (confidence {report['confidence']}); nothing written")
+        if self.needs_object and report.get("box", ()) is None:
+            raise NothingSalient("nothing of the object is more than half opaque; nothing written")
 
     def encode(self, drawn: Cutout) -> bytes:
         """The bytes of the file."""
@@ -178,6 +183,8 @@ def _do(job: Job, work: Work, given: InputOptions, tell: Callable[[str], None]) 
             raise NothingSalient(f"{job.name}: no object found (confidence {report['confidence']}); nothing written")
         if not given.quiet:
             tell(f"u2net: {job.name}: no object found (confidence {report['confidence']})")
+    if report.get("enlarged", 1) >= _SOFT and not given.quiet:
+        tell(f"u2net: {job.name}: enlarged {report['enlarged']} times, and therefore soft; a smaller --size is sharper")
     report = {"input": job.name, "size": size, **report}
     times = {"read": decoded - start, "work": worked - decoded}
     if data is None and finish is not None:
@@ -218,8 +225,8 @@ def _animation_of(
         return None
     if animation and not work.moves:
         raise BadInput(
-            f"{job.name}: is an animation, and a frame around its object would jump about; leave cropping out, or take "
-            "its first frame alone: --format tiff"
+            f"{job.name}: is an animation, and a frame around its object would jump about; take its first frame alone "
+            "with --format tiff, or leave cropping out"
         )
     return animation
 
