@@ -267,12 +267,10 @@ def _rounded(alpha: Alpha, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 def whole(picture: Picture, confidence: float = 1.0) -> Cutout:
     """All of a picture as a cutout: nothing is cut away but what is transparent already, whose colours become 0."""
-    alpha = picture.alpha
-    if alpha is None:
-        alpha = np.full(picture.size, np.iinfo(picture.pixels.dtype).max, picture.pixels.dtype)
-    pixels = cv2.merge([*cv2.split(picture.pixels), alpha])
+    pixels = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2RGBA)  # with full alpha
     if picture.alpha is not None:
-        pixels[alpha == 0] = 0
+        pixels[..., 3] = picture.alpha
+        pixels[picture.alpha == 0] = 0
     return Cutout(pixels, confidence, picture.icc, picture.dpi, picture.exif, picture.xmp)
 
 

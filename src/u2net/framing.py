@@ -185,17 +185,16 @@ def resized(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
         return pixels
     smaller = size[0] <= pixels.shape[0] and size[1] <= pixels.shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-    alpha = pixels[..., 3]
+    *colours, alpha = cv2.split(pixels)
     full = np.iinfo(pixels.dtype).max
-    if alpha.min() == full:
+    if cv2.minMaxLoc(alpha)[0] == full:
         opaque: NDArray[Any] = cv2.resize(pixels, size[::-1], interpolation=how)
         return opaque
     # 8 bits times 8 bits are 16: nothing is lost, in half the room of floats.
     depth, own = (cv2.CV_16U, cv2.CV_8U) if pixels.dtype == np.uint8 else (cv2.CV_32F, cv2.CV_16U)
-    alpha = cv2.extractChannel(pixels, 3)
     weighed = [
         cv2.resize(cv2.multiply(alpha, plane, dtype=depth), size[::-1], interpolation=how)
-        for plane in (*(cv2.extractChannel(pixels, channel) for channel in range(3)), float(full))
+        for plane in (*colours, float(full))
     ]
     result = np.empty((*size, 4), pixels.dtype)
     for top in range(0, size[0], _BAND_ROWS):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import cv2
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.colour import can_be_target, convert_profile, to_depth
-from u2net.composite import Cutout, in_srgb, lay_over
+from u2net.composite import Cutout, in_srgb, lay_over, whole
 from u2net.errors import BadInput, NothingSalient
 from u2net.framing import resized
 from u2net.region import bounding_box
@@ -134,11 +134,7 @@ def pasted(cutout: Cutout, target: Picture, where: Placement) -> Cutout:
     icc = target.icc if can_be_target(target.icc) else None
     colours = target.pixels if icc == target.icc else in_srgb(target.pixels, target.icc)
     dtype = target.pixels.dtype
-    full = np.iinfo(dtype).max
-    alpha = np.full(target.size, full, dtype) if target.alpha is None else target.alpha
-    pixels = cv2.merge([*cv2.split(colours), alpha])
-    if target.alpha is not None:
-        pixels[target.alpha == 0] = 0
+    pixels = whole(replace(target, pixels=colours)).pixels
     left, top = max(0, where.box[0]), max(0, where.box[1])
     right, bottom = min(target.size[1], where.box[2]), min(target.size[0], where.box[3])
     rows_of = _warped(_in_terms_of(cutout, where.source, icc, dtype), where, (left, right))
