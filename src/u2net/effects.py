@@ -191,25 +191,26 @@ def _line(levels: NDArray[Any], box: Box, width: float) -> Callable[[slice], NDA
     right, bottom = min(full_width, box[2] + room), min(height, box[3] + room)
     near = levels[top:bottom, left:right]
     outside = (near <= np.iinfo(levels.dtype).max // 2).view(np.uint8)
-    distance = np.full(near.shape, width + 1, np.float32)
+    tiles: list[tuple[int, int, NDArray[np.float32]]] = []
     for y in range(0, near.shape[0], _TILE_PX):  # most of a picture is far from the line, and need not be looked at
         for x in range(0, near.shape[1], _TILE_PX):
             above, before = max(0, y - room), max(0, x - room)
             part = outside[above : y + _TILE_PX + room, before : x + _TILE_PX + room]
             if not 0 < cv2.countNonZero(part) < part.size:
                 continue
-            found = cv2.distanceTransform(part, cv2.DIST_L2, 5)
+            distance = cv2.distanceTransform(part, cv2.DIST_L2, 5)
             # Through a soft edge the line shows for one pixel, else fur would be painted.
-            np.copyto(found, width + 1, where=cv2.dilate(part, np.ones((3, 3), np.uint8)) == 0)
-            tile = distance[y : y + _TILE_PX, x : x + _TILE_PX]
-            tile[:] = found[y - above :, x - before :][: tile.shape[0], : tile.shape[1]]
+            np.copyto(distance, width + 1, where=cv2.dilate(part, np.ones((3, 3), np.uint8)) == 0)
+            tile = distance[y - above : y - above + _TILE_PX, x - before : x - before + _TILE_PX]
+            tiles.append((top + y, left + x, np.clip(width + 1 - tile, 0, 1)))
 
     def rows(wanted: slice) -> NDArray[np.float32]:
         weight = np.zeros((wanted.stop - wanted.start, full_width), np.float32)
-        first, last = max(wanted.start, top), min(wanted.stop, bottom)
-        if first < last:
-            here = distance[first - top : last - top]
-            weight[first - wanted.start : last - wanted.start, left:right] = np.clip(width + 1 - here, 0, 1)
+        for y, x, tile in tiles:
+            first, last = max(wanted.start, y), min(wanted.stop, y + tile.shape[0], bottom)
+            if first < last:
+                here = tile[first - y : last - y, : right - x]
+                weight[first - wanted.start : last - wanted.start, x : x + here.shape[1]] = here
         return weight
 
     return rows
