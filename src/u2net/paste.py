@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from u2net.cgroup import usable_cores
 from u2net.colour import can_be_target, convert_profile, to_depth
 from u2net.composite import Cutout, in_srgb, lay_over, whole
 from u2net.errors import BadInput, NothingSalient
@@ -139,9 +141,13 @@ def pasted(cutout: Cutout, target: Picture, where: Placement) -> Cutout:
     right, bottom = min(target.size[1], where.box[2]), min(target.size[0], where.box[3])
     rows_of = _warped(_in_terms_of(cutout, where.source, icc, dtype), where, (left, right))
     step = max(1, _BAND_PIXELS // (right - left))
-    for first in range(top, bottom, step):
+
+    def lay(first: int) -> None:
         band = pixels[first : min(first + step, bottom), left:right]
         band[:] = lay_over(rows_of(first, first + band.shape[0]), np.ascontiguousarray(band))
+
+    with ThreadPoolExecutor(min(4, usable_cores()), "u2net-paste") as pool:
+        list(pool.map(lay, range(top, bottom, step)))  # which raises what was raised
     return Cutout(pixels, cutout.confidence, icc, target.dpi, target.exif, target.xmp)
 
 
