@@ -59,8 +59,7 @@ def arrange(cutout: Cutout, picture: Picture, wanted: Arrangement, *, may_be_emp
             raise NothingSalient(f"no object found (confidence {cutout.confidence:.4g}), so nothing is in focus")
         blurred = defocused(picture, cutout.pixels[..., 3], strength=wanted.blur)
     if wanted.frame is not None:
-        # With its own background it stays in the picture: there is nothing to blur beyond it.
-        box = crop_box(cutout, wanted.frame, centred=wanted.centred or blurred is None)
+        box = frame_box(cutout, wanted.frame, wanted)
         if blurred is not None and clipped(box, cutout.size) != box:
             raise BadInput(
                 f"the frame of {box[2] - box[0]} x {box[3] - box[1]} goes beyond the picture of {cutout.size[1]} x "
@@ -77,6 +76,11 @@ def arrange(cutout: Cutout, picture: Picture, wanted: Arrangement, *, may_be_emp
     if behind is None and wanted.frame is not None and wanted.frame.background is not None:
         behind = parse_colour(wanted.frame.background)
     return cutout if behind is None else cutout.over(behind, fit=wanted.fit, around=wanted.around)
+
+
+def frame_box(cutout: Cutout, frame: Framing, wanted: Arrangement) -> Box:
+    """Where `arrange` puts its frame. With its own background it stays in the picture: beyond is nothing to blur."""
+    return crop_box(cutout, frame, centred=wanted.centred or wanted.blur is None)
 
 
 def crop(picture: Picture, cutout: Cutout, frame: Framing, *, centred: bool = False) -> Cutout:

@@ -71,6 +71,10 @@ class Cutout:
         return bounding_box(self.pixels[..., 3] > np.iinfo(self.pixels.dtype).max // 2)
 
     @cached_property
+    def _seen(self) -> Box | None:
+        return seen_box(self.pixels[..., 3])
+
+    @cached_property
     def coverage(self) -> float:
         """The object's share of the picture: the mean of alpha."""
         return float(self.pixels[..., 3].mean(dtype=np.float64)) / np.iinfo(self.pixels.dtype).max
@@ -93,10 +97,9 @@ class Cutout:
 
     def frame_box(self, frame: Framing | FramingName = "tight") -> Box:
         """Where a frame around the object lies in this picture; it may go beyond. Raises NothingSalient for none."""
-        box = seen_box(self.pixels[..., 3])
-        if box is None:
+        if self._seen is None:
             raise NothingSalient(f"no object found (confidence {self.confidence:.4g}), so there is nothing to frame")
-        return find_framing(frame).around(box)
+        return find_framing(frame).around(self._seen)
 
     def cropped(self, frame: Framing | FramingName = "tight") -> Cutout:
         """The object in a frame of its own: a name of `framing.FRAMINGS` (tight, square, marketplace) or a Framing.

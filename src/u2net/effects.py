@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 from u2net.colour import (
     can_be_target,
     colour_in,
-    convert_profile,
     luminance_tables,
     parse_colour,
-    to_depth,
 )
-from u2net.composite import Cutout
+from u2net.composite import Cutout, in_srgb
 from u2net.errors import BadInput, NothingSalient
 from u2net.region import bounding_box
 from u2net.scaling import enlarged_rows, shrunk
@@ -91,8 +89,7 @@ def highlight(
         raise BadInput(f"a width of {width:g} pixels is more than the picture has ({longer}); give less")
     dtype: np.dtype[Any] = picture.pixels.dtype
     if not can_be_target(picture.icc):
-        converted = convert_profile(picture.pixels, source_icc=picture.icc, target_icc=None)
-        picture = replace(picture, pixels=to_depth(converted, dtype), icc=None)
+        picture = replace(picture, pixels=in_srgb(picture.pixels, picture.icc), icc=None)
     paint = np.zeros(4, dtype) if style == "splash" else colour_in(parse_colour(look.colour), picture.icc, dtype)
     share = np.float32(look.strength * (paint[3] / np.iinfo(dtype).max if style != "splash" else 1))
     plain = np.empty((max(1, _BAND_PIXELS // picture.size[1]), picture.size[1], 3), dtype)  # OpenCV broadcasts slowly

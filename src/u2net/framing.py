@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.errors import BadInput
+from u2net.pixels import MAX_PIXELS
 from u2net.region import bounding_box
 from u2net.types import Box, Size
 
 MAX_SIDE_PX = 65_535
-MAX_FRAME_PIXELS = 160_000_000
-"""A frame has at most so many pixels, as a picture that is read."""
 
 _BAND_ROWS = 128
 _LABEL_PX, _CRUMB = 1024, 0.01
@@ -57,9 +56,9 @@ class Framing:
         if self.aspect is not None and not 0.01 <= self.aspect <= 100:
             raise BadInput(f"an aspect is width by height from 1:100 to 100:1, not {self.aspect}")
         sides = self.size if isinstance(self.size, tuple) else () if self.size is None else (self.size,)
-        if not all(1 <= side <= MAX_SIDE_PX for side in sides) or math.prod(sides) > MAX_FRAME_PIXELS:
+        if not all(1 <= side <= MAX_SIDE_PX for side in sides) or math.prod(sides) > MAX_PIXELS:
             raise BadInput(
-                f"a size is 1 to {MAX_SIDE_PX} pixels a side and at most {MAX_FRAME_PIXELS / 1e6:g} megapixels, "
+                f"a size is 1 to {MAX_SIDE_PX} pixels a side and at most {MAX_PIXELS / 1e6:g} megapixels, "
                 f"not {' x '.join(map(str, reversed(sides)))}"
             )
         if (
@@ -78,7 +77,7 @@ class Framing:
         if aspect is not None:
             width, height = max(width, height * aspect), max(height, width / aspect)
         columns, rows = round(width), round(height)
-        if max(rows, columns) > MAX_SIDE_PX or rows * columns > MAX_FRAME_PIXELS:
+        if max(rows, columns) > MAX_SIDE_PX or rows * columns > MAX_PIXELS:
             raise BadInput(f"the frame would be {columns} x {rows} pixels; give less margin, or more fill")
         start_x, start_y = math.floor((left + right - columns + 1) / 2), math.floor((top + bottom - rows + 1) / 2)
         return start_x, start_y, start_x + columns, start_y + rows

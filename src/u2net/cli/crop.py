@@ -72,7 +72,7 @@ def command(
     """
     from dataclasses import replace
 
-    from u2net.arrange import arrange, crop, crop_box
+    from u2net.arrange import arrange, crop, crop_box, frame_box
     from u2net.batch import plan
     from u2net.cli.run import Drawing, Report, run
     from u2net.encode import SUFFIX_OF_FORMAT
@@ -89,7 +89,7 @@ def command(
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = edge.cut(picture, prediction)
-        box = crop_box(cutout, frame, centred=centred or (alone and wanted.blur is None))
+        box = frame_box(cutout, frame, wanted) if alone else crop_box(cutout, frame, centred=centred)
         report: Report = {"box": cutout.box, "coverage": round(cutout.coverage, 4), **framed_report(box, frame)}
         if alone:
             return arrange(cutout, picture, wanted, may_be_empty=True), report

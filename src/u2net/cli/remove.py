@@ -66,7 +66,7 @@ def command(
     Exit codes: 0 done, 1 some pictures failed, 2 wrong usage or bad input, 3 no object (--fail-if-empty, or nothing to
     crop or to cast a shadow), 4 no weights, 5 no such device or engine.
     """
-    from u2net.arrange import arrange, crop_box
+    from u2net.arrange import arrange, frame_box
     from u2net.batch import plan
     from u2net.cli.run import Drawing, Report, run
     from u2net.encode import SUFFIX_OF_FORMAT
@@ -94,7 +94,7 @@ def command(
         cutout = edge.cut(picture, prediction)
         report: Report = {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
         if frame is not None:
-            report |= framed_report(crop_box(cutout, frame, centred=wanted.blur is None), frame)
+            report |= framed_report(frame_box(cutout, frame, wanted), frame)
         if only_mask:
             return (cutout if frame is None else cutout.cropped(frame)).mask(), report
         return arrange(cutout, picture, wanted, may_be_empty=True), report

@@ -62,7 +62,7 @@ def command(
 
     Exit codes as in `u2net remove`; a picture without an object is not written, and exits with 3.
     """
-    from u2net.arrange import arrange, crop_box
+    from u2net.arrange import arrange, frame_box
     from u2net.batch import plan
     from u2net.cli.run import Drawing, Report, run
     from u2net.encode import SUFFIX_OF_FORMAT
@@ -82,7 +82,7 @@ def command(
         cutout = edge.cut(picture, prediction)
         report: Report = {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
         if frame is not None:
-            report |= framed_report(crop_box(cutout, frame, centred=wanted.blur is None), frame)
+            report |= framed_report(frame_box(cutout, frame, wanted), frame)
         return arrange(cutout, picture, wanted, may_be_empty=True), report
 
     return run(jobs, Drawing(find, draw, chosen, encoding, needs_object=True, moves=frame is None), given)
