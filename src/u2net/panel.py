@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from u2net.colour import convert_profile, to_eight_bits
-from u2net.composite import Cutout
+from u2net.colour import to_eight_bits
+from u2net.composite import Cutout, in_srgb, whole
 from u2net.errors import BadInput, NothingSalient
 from u2net.scaling import shrunk
 from u2net.types import Box, Picture, Saliency, Size
@@ -89,12 +89,12 @@ def _share(value: float) -> str:
 def _shown(picture: Picture, size: Size) -> _Bytes:
     """(h, w, 3) uint8 in sRGB; where the picture is transparent it lies on a chequerboard."""
     if picture.alpha is not None:
-        return _on_chequers(Cutout(cv2.merge([*cv2.split(picture.pixels), picture.alpha]), icc=picture.icc), size)
+        return _on_chequers(whole(picture), size)
     return _in_srgb(_resized(picture.pixels, size), picture.icc)
 
 
 def _in_srgb(pixels: NDArray[Any], icc: bytes | None) -> _Bytes:
-    return np.asarray(convert_profile(to_eight_bits(pixels), source_icc=icc, target_icc=None), np.uint8)
+    return np.asarray(in_srgb(to_eight_bits(pixels), icc), np.uint8)
 
 
 def _resized(pixels: NDArray[Any], size: Size) -> NDArray[Any]:

@@ -74,7 +74,6 @@ def command(
     from u2net.errors import BadInput
     from u2net.subject import find_subject
 
-    edge.check()
     parse_colour(colour)
     if not label.strip() or not label.isprintable():
         raise BadInput("--label is the objects' name; a word or two on one line")

@@ -74,11 +74,10 @@ def command(
 
     from u2net.arrange import arrange, crop, crop_box, frame_box
     from u2net.batch import plan
-    from u2net.cli.run import Drawing, Report, run
+    from u2net.cli.run import Drawing, Report, report_on, run
     from u2net.encode import SUFFIX_OF_FORMAT
     from u2net.subject import find_subject
 
-    edge.check()
     frame = framed.frame(default="tight")
     assert frame is not None
     wanted = replace(scene.arrangement(frame, given), centred=centred)
@@ -90,7 +89,7 @@ def command(
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = edge.cut(picture, prediction)
         box = frame_box(cutout, frame, wanted) if alone else crop_box(cutout, frame, centred=centred)
-        report: Report = {"box": cutout.box, "coverage": round(cutout.coverage, 4), **framed_report(box, frame)}
+        report = report_on(cutout) | framed_report(box, frame)
         if alone:
             return arrange(cutout, picture, wanted, may_be_empty=True), report
         return crop(picture, cutout, frame, centred=centred), report

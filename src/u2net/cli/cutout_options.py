@@ -78,11 +78,23 @@ class PictureSize(click.types.StringParamType):
 
 
 _MARGIN, _ASPECT, _SIZE = _Margin(), _Aspect(), PictureSize()
+
+
+def _can_be_done(ctx: click.Context, param: click.Parameter, edges: str) -> str:
+    """Raise MissingExtra now, not after the work, where `hair` cannot be done."""
+    from u2net.closed_form import require_pymatting
+
+    if edges == "hair" and not ctx.resilient_parsing:
+        require_pymatting()
+    return edges
+
+
 edges_option = click.option(
     "--edges",
     type=click.Choice(["auto", "soft", "sharp", "hair", "none"]),
     default="auto",
     show_default=True,
+    callback=_can_be_done,
     help="auto follows the picture's edges; soft looks farther, for fur and smoke; sharp hardens them, for "
     "products; hair finds single strands (needs the extra matting); none leaves the network's own.",
 )
@@ -167,13 +179,6 @@ class EdgeOptions:
 
     edges: Any
     foreground: bool
-
-    def check(self) -> None:
-        """Raise MissingExtra now, not after the work, where `hair` cannot be done."""
-        from u2net.closed_form import require_pymatting
-
-        if self.edges == "hair":
-            require_pymatting()
 
     def cut(self, picture: Picture, prediction: Prediction) -> Cutout:
         """`cut_out` as the flags say."""

@@ -79,16 +79,13 @@ def command(
     error (exit code 3). Other exit codes as in `u2net remove`.
     """
     from u2net.batch import plan
-    from u2net.cli.run import Drawing, Report, run
-    from u2net.closed_form import require_pymatting
+    from u2net.cli.run import Drawing, Report, report_on, run
     from u2net.composite import whole
     from u2net.cut import cut_out
     from u2net.effects import check_style, highlight
     from u2net.encode import SUFFIX_OF_FORMAT
     from u2net.subject import find_subject
 
-    if edges == "hair":
-        require_pymatting()
     check_style(style, colour=colour, strength=strength, width_px=width_px, blur=blur)
     chosen = encoding.format_for(given.output)
     jobs = plan(given.inputs, given.output, tag="highlighted", suffix=SUFFIX_OF_FORMAT[chosen])
@@ -99,6 +96,6 @@ def command(
         if cutout.box is None:  # a frame of an animation from which the object is away
             return whole(picture), {"box": None, "coverage": 0.0}
         shown = highlight(picture, cutout, style, colour=colour, strength=strength, width_px=width_px, blur=blur)
-        return shown, {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
+        return shown, report_on(cutout)
 
     return run(jobs, Drawing(find, draw, chosen, encoding, needs_object=True), given)

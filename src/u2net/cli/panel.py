@@ -59,8 +59,7 @@ def command(
     exit codes as in `u2net remove`.
     """
     from u2net.batch import plan
-    from u2net.cli.run import Drawing, Report, run
-    from u2net.closed_form import require_pymatting
+    from u2net.cli.run import Drawing, Report, report_on, run
     from u2net.cut import cut_out
     from u2net.encode import SUFFIX_OF_FORMAT
     from u2net.errors import BadInput
@@ -68,8 +67,6 @@ def command(
     from u2net.predict import predict_all
     from u2net.subject import find_subject
 
-    if edges == "hair":
-        require_pymatting()
     check_height(height_px)
     wishes = subject.wishes
     if sides and (wishes["hints"] or wishes["detail"]):
@@ -88,6 +85,6 @@ def command(
             drawn = sides_panel(picture, maps, height_px=height_px)
         else:
             drawn = panel(picture, prediction.coarse(), cutout, height_px=height_px)
-        return as_cutout(drawn, cutout), {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
+        return as_cutout(drawn, cutout), report_on(cutout)
 
     return run(jobs, Drawing(find, draw, chosen, encoding), given)

@@ -61,16 +61,13 @@ def command(
     import cv2
 
     from u2net.batch import plan
-    from u2net.cli.run import Report, report_of, run
-    from u2net.closed_form import require_pymatting
+    from u2net.cli.run import Report, report_of, report_on, run
     from u2net.cut import cut_out
     from u2net.encode_frames import encode_frames
     from u2net.errors import BadInput
     from u2net.parallax import check_parallax, parallax
     from u2net.subject import find_subject
 
-    if edges == "hair":
-        require_pymatting()
     count = check_parallax(seconds=seconds, fps=fps, amount=amount, size_px=size_px)
     named = Path(given.output or "").suffix.lower()
     if named in (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm"):
@@ -88,7 +85,7 @@ def command(
         cutout = cut_out(picture, prediction, edges=edges)
         frames = parallax(picture, cutout, seconds=seconds, fps=fps, amount=amount, size_px=size_px)
         timed = ((cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA), 1000 * seconds / count) for frame in frames)
-        report = {"box": cutout.box, "coverage": round(cutout.coverage, 4), "frames": count}
+        report = report_on(cutout) | {"frames": count}
         return lambda: encode_frames(timed, format=chosen, quality=quality), report_of(prediction) | report
 
     return run(jobs, work, given)

@@ -113,7 +113,6 @@ def command(
     from u2net.predict import Prediction
     from u2net.subject import find_subject
 
-    edge.check()
     if at is not None and locate is not None:
         raise BadInput("--at and --locate both say where; give one of them")
     chosen = encoding.format_for(given.output)

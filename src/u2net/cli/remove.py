@@ -68,12 +68,11 @@ def command(
     """
     from u2net.arrange import arrange, frame_box
     from u2net.batch import plan
-    from u2net.cli.run import Drawing, Report, run
+    from u2net.cli.run import Drawing, Report, report_on, run
     from u2net.encode import SUFFIX_OF_FORMAT
     from u2net.errors import BadInput
     from u2net.subject import find_subject
 
-    edge.check()
     if only_mask and (scene.given or scene.shadow):
         raise BadInput("--only-mask is the alpha alone; it and a background or a shadow exclude each other")
     frame = framed.frame()
@@ -92,7 +91,7 @@ def command(
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = edge.cut(picture, prediction)
-        report: Report = {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
+        report = report_on(cutout)
         if frame is not None:
             report |= framed_report(frame_box(cutout, frame, wanted), frame)
         if only_mask:

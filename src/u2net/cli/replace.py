@@ -64,12 +64,11 @@ def command(
     """
     from u2net.arrange import arrange, frame_box
     from u2net.batch import plan
-    from u2net.cli.run import Drawing, Report, run
+    from u2net.cli.run import Drawing, Report, report_on, run
     from u2net.encode import SUFFIX_OF_FORMAT
     from u2net.errors import BadInput
     from u2net.subject import find_subject
 
-    edge.check()
     frame = framed.frame()
     wanted = scene.arrangement(frame, given)
     if not wanted.replaces:
@@ -80,7 +79,7 @@ def command(
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = edge.cut(picture, prediction)
-        report: Report = {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
+        report = report_on(cutout)
         if frame is not None:
             report |= framed_report(frame_box(cutout, frame, wanted), frame)
         return arrange(cutout, picture, wanted, may_be_empty=True), report

@@ -111,6 +111,10 @@ def report_of_all(reports: Sequence[Report]) -> Report:
     return together
 
 
+def report_on(cutout: Cutout) -> Report:
+    return {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
+
+
 def report_of(prediction: Prediction) -> Report:
     return {"confidence": round(prediction.confidence, 4), "found": prediction.found}
 
