@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from u2net.colour import convert_profile, to_eight_bits
-from u2net.composite import Cutout, lay_over_colour
+from u2net.colour import to_eight_bits
+from u2net.composite import Cutout, in_srgb, lay_over_colour
 from u2net.errors import BadInput, NothingSalient
 from u2net.types import Picture, Size
 
@@ -115,7 +115,9 @@ def _premultiplied(cutout: Cutout, size: Size) -> _Floats:
     """(h, w, 4) float32 in sRGB: colours 0 to 255 times alpha, alpha 0 to 1."""
     pixels = to_eight_bits(cutout.pixels)
     alpha = pixels[..., 3]
-    weighted = cv2.multiply(_in_srgb(pixels[..., :3], cutout.icc), cv2.merge([alpha] * 3), scale=1 / 255)
+    weighted = cv2.multiply(
+        in_srgb(np.ascontiguousarray(pixels[..., :3]), cutout.icc), cv2.merge([alpha] * 3), scale=1 / 255
+    )
     small = _resized(weighted, size).astype(np.float32)
     levels = _resized(np.ascontiguousarray(alpha), size).astype(np.float32) / np.float32(255)
     layer: _Floats = cv2.merge([*cv2.split(small), levels])
@@ -124,11 +126,7 @@ def _premultiplied(cutout: Cutout, size: Size) -> _Floats:
 
 def _colours(picture: Picture, size: Size) -> NDArray[np.uint8]:
     on_white = lay_over_colour(picture, (1.0, 1.0, 1.0))
-    return _in_srgb(_resized(to_eight_bits(on_white), size), picture.icc)
-
-
-def _in_srgb(pixels: NDArray[np.uint8], icc: bytes | None) -> NDArray[np.uint8]:
-    return np.asarray(convert_profile(np.ascontiguousarray(pixels), source_icc=icc, target_icc=None), np.uint8)
+    return in_srgb(_resized(to_eight_bits(on_white), size), picture.icc)
 
 
 def _resized(samples: NDArray[Any], size: Size) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import click
@@ -74,9 +75,7 @@ def command(
     chosen = encoding.format_for(given.output)
     jobs = plan(given.inputs, given.output, tag="panel", suffix=SUFFIX_OF_FORMAT[chosen])
     opened = session.open(quiet=given.quiet)
-
-    def find(picture: Picture) -> Prediction:
-        return find_subject(opened, picture, **wishes)
+    find = functools.partial(find_subject, opened, **wishes)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = cut_out(picture, prediction, edges=edges)
