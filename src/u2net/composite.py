@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.background import Background, Fit, fitted, parse_background
+from u2net.bands import BAND_PIXELS, in_bands
 from u2net.colour import can_be_target, convert_profile, parse_colour, to_depth, to_eight_bits
 from u2net.encode import Format, encode, format_of, write_bytes
 from u2net.errors import BadInput, NothingSalient
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Keep: TypeAlias = Literal["all", "private", "none"]
-
-_BAND_PIXELS = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +224,7 @@ def cutout(picture: Picture, alpha: Alpha | Rows, *, confidence: float = 1.0, fo
     dtype = picture.pixels.dtype
     full = float(np.iinfo(dtype).max)
     pixels = np.empty((height, width, 4), dtype)
-    step = max(1, _BAND_PIXELS // width)
+    step = max(1, BAND_PIXELS // width)
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height))
         band = alpha(rows.start, rows.stop) if callable(alpha) else alpha[rows]
@@ -293,23 +292,24 @@ def lay_over(front: NDArray[Any], behind: NDArray[Any]) -> NDArray[Any]:
 
     Opaque and empty pixels are copied to the bit; only the band between is computed.
     """
-    full = np.iinfo(front.dtype).max
-    height, width = front.shape[:2]
-    for start in range(0, height, step := max(1, _BAND_PIXELS // width)):
-        upper_rows, lower_rows = front[start : start + step], behind[start : start + step]
-        opacity = upper_rows[..., 3]
-        band = (opacity > 0) & (opacity < full)
-        if front.dtype == np.uint8 and lower_rows[..., 3].min() == full and np.count_nonzero(band) * 60 > band.size:
-            _mix_opaque(upper_rows, lower_rows, opacity)
-            continue
-        cv2.copyTo(upper_rows, (opacity == full).view(np.uint8), lower_rows)
-        top, bottom = upper_rows[band].astype(np.float32), lower_rows[band].astype(np.float32)
-        upper = top[:, 3:] / np.float32(full)
-        lower = bottom[:, 3:] / np.float32(full) * (1 - upper)
-        total = upper + lower
-        lower_rows[band, :3] = np.rint((top[:, :3] * upper + bottom[:, :3] * lower) / total).astype(front.dtype)
-        lower_rows[band, 3] = np.rint(total[:, 0] * full).astype(front.dtype)
+    in_bands(0, front.shape[0], front.shape[1], lambda rows: _lay_band(front[rows], behind[rows]))
     return behind
+
+
+def _lay_band(front: NDArray[Any], behind: NDArray[Any]) -> None:
+    full = np.iinfo(front.dtype).max
+    opacity = front[..., 3]
+    band = (opacity > 0) & (opacity < full)
+    if front.dtype == np.uint8 and behind[..., 3].min() == full and np.count_nonzero(band) * 60 > band.size:
+        _mix_opaque(front, behind, opacity)
+        return
+    cv2.copyTo(front, (opacity == full).view(np.uint8), behind)
+    top, bottom = front[band].astype(np.float32), behind[band].astype(np.float32)
+    upper = top[:, 3:] / np.float32(full)
+    lower = bottom[:, 3:] / np.float32(full) * (1 - upper)
+    total = upper + lower
+    behind[band, :3] = np.rint((top[:, :3] * upper + bottom[:, :3] * lower) / total).astype(front.dtype)
+    behind[band, 3] = np.rint(total[:, 0] * full).astype(front.dtype)
 
 
 def _mix_opaque(front: NDArray[Any], behind: NDArray[Any], opacity: NDArray[Any]) -> None:

@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from u2net.bands import in_bands
 from u2net.composite import Cutout
 from u2net.errors import BadInput
 from u2net.region import bounding_box
-from u2net.scaling import enlarged_tile, shrunk
-from u2net.types import Alpha, Picture, Size
+from u2net.scaling import at_most, enlarged_tile, shrunk
+from u2net.types import Alpha, Picture
 
 WORK_PX = 640
 """The long side at which the blur is made."""
 
-_BAND_PIXELS = 1 << 18
 _GROUND = 0.5
 """From the object's foot on, the ground is out of focus after so much of the object's height."""
 
@@ -44,8 +44,7 @@ def defocused(picture: Picture, alpha: NDArray[Any], *, strength: float = 0.02) 
     check_strength(strength)
     size = picture.size
     full = np.float32(np.iinfo(picture.pixels.dtype).max)
-    scale = min(1.0, WORK_PX / max(size))
-    small: Size = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    small = at_most(size, WORK_PX)
     colours = np.divide(shrunk(picture.pixels, small), full, dtype=np.float32)
     opacity: Alpha = np.divide(shrunk(np.ascontiguousarray(alpha), small), full, dtype=np.float32)
     radius = strength * max(small)
@@ -59,17 +58,20 @@ def defocused(picture: Picture, alpha: NDArray[Any], *, strength: float = 0.02) 
     shares = _out_of_focus(opacity, size[0])
     near = _rounded(_blurred(colours, weight, radius / 2), full) if shares.min() < 1 else far
     result: NDArray[Any] = cv2.resize(far, size[::-1], interpolation=cv2.INTER_LINEAR)
-    for top in range(0, size[0], step := max(1, _BAND_PIXELS // size[1])):
-        bottom = min(top + step, size[0])
-        if shares[top:bottom].min() == 1:
-            continue
-        half = enlarged_tile(near, size, (0, top, size[1], bottom))
-        sharp = cv2.cvtColor(picture.pixels[top:bottom], cv2.COLOR_RGB2RGBA)
-        for row, share in enumerate(map(float, shares[top:bottom])):
+
+    def sharpen(rows: slice) -> None:
+        if shares[rows].min() == 1:
+            return
+        half = enlarged_tile(near, size, (0, rows.start, size[1], rows.stop))
+        sharp = cv2.cvtColor(picture.pixels[rows], cv2.COLOR_RGB2RGBA)
+        for row, share in enumerate(map(float, shares[rows])):
             # From sharp to half the blur, then on to all of it.
-            first, second = (sharp[row], half[row]) if share < 0.5 else (half[row], result[top + row])
+            behind = result[rows.start + row]
+            first, second = (sharp[row], half[row]) if share < 0.5 else (half[row], behind)
             part = share * 2 % 1 if share < 1 else 1.0
-            cv2.addWeighted(first, 1 - part, second, part, 0, dst=result[top + row])
+            cv2.addWeighted(first, 1 - part, second, part, 0, dst=behind)
+
+    in_bands(0, size[0], size[1], sharpen)
     if picture.alpha is not None:
         result[..., 3] = picture.alpha
     return Cutout(result, icc=picture.icc)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from u2net.bands import BAND_PIXELS, in_bands
 from u2net.colour import (
     can_be_target,
     colour_in,
@@ -19,8 +20,8 @@ from u2net.colour import (
 from u2net.composite import Cutout, in_srgb
 from u2net.errors import BadInput, NothingSalient
 from u2net.region import bounding_box
-from u2net.scaling import enlarged_rows, shrunk
-from u2net.types import Box, Picture, Size
+from u2net.scaling import at_most, enlarged_rows, scaled, shrunk
+from u2net.types import Box, Picture
 
 Style: TypeAlias = Literal["tint", "spotlight", "outline", "glow", "splash"]
 
@@ -45,7 +46,6 @@ STYLES: dict[str, _Look] = {
 _Layer: TypeAlias = Callable[[slice, NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[Any]]]
 """From rows and the object's share in them, (n, W) float32, to how much of each pixel changes, and to what."""
 
-_BAND_PIXELS = 1 << 18
 _BLUR = 0.012
 """Sigma of a spotlight's blur, as a share of the picture's longer side: text becomes unreadable, shapes stay."""
 _TILE_PX = 256
@@ -92,7 +92,7 @@ def highlight(
         picture = replace(picture, pixels=in_srgb(picture.pixels, picture.icc), icc=None)
     paint = np.zeros(4, dtype) if style == "splash" else colour_in(parse_colour(look.colour), picture.icc, dtype)
     share = np.float32(look.strength * (paint[3] / np.iinfo(dtype).max if style != "splash" else 1))
-    plain = np.empty((max(1, _BAND_PIXELS // picture.size[1]), picture.size[1], 3), dtype)  # OpenCV broadcasts slowly
+    plain = np.empty((max(1, BAND_PIXELS // picture.size[1]), picture.size[1], 3), dtype)  # OpenCV broadcasts slowly
     plain[:] = paint[:3]
     layer: _Layer
     if style == "tint":
@@ -161,9 +161,8 @@ def _painted(picture: Picture, levels: NDArray[Any], layer: _Layer) -> NDArray[A
     full = np.float32(np.iinfo(dtype).max)
     depth = cv2.CV_8U if dtype == np.uint8 else cv2.CV_16U
     pixels = np.empty((height, width, 4), dtype)
-    step = max(1, _BAND_PIXELS // width)
-    for top in range(0, height, step):
-        rows = slice(top, min(top + step, height))
+
+    def paint_rows(rows: slice) -> None:
         band = picture.pixels[rows]
         inside = np.multiply(levels[rows], 1 / full, dtype=np.float32)
         change, target = layer(rows, inside)
@@ -177,6 +176,8 @@ def _painted(picture: Picture, levels: NDArray[Any], layer: _Layer) -> NDArray[A
             alpha = picture.alpha[rows]
             drawn = cv2.merge([*cv2.split(band), alpha])
             pixels[rows] = cv2.bitwise_and(drawn, drawn, mask=(alpha > 0).view(np.uint8))  # 0 where the mask is 0
+
+    in_bands(0, height, width, paint_rows)
     return pixels
 
 
@@ -217,7 +218,7 @@ def _light(levels: NDArray[Any], width: float) -> NDArray[np.float32]:
     """(h, w) float32: light that is 1 at the object and falls to 0 `width` pixels of the picture from it."""
     longer = max(levels.shape)
     scale = min(1.0, max(_SMALL, 16 * longer / width) / longer)
-    small = shrunk(levels, _scaled(levels.shape, scale))
+    small = shrunk(levels, scaled(levels.shape, scale))
     outside = (small <= np.iinfo(levels.dtype).max // 2).view(np.uint8)
     if outside.all():  # the object is smaller than a small pixel
         outside = (small < small.max()).view(np.uint8)
@@ -243,7 +244,7 @@ def _grey(band: NDArray[Any], icc: bytes | None) -> NDArray[Any]:
 
 def _blurred_rest(picture: Picture, levels: NDArray[Any]) -> NDArray[np.float32]:
     """(h, w, 3) float32 in the picture's numbers: what is not the object, blurred without the object's colours."""
-    size = _scaled(picture.size, min(1.0, _SMALL * 3 / 8 / max(picture.size)))
+    size = at_most(picture.size, _SMALL * 3 / 8)
     sigma = max(0.5, _BLUR * max(size))
     rest = 1 - shrunk(levels, size).astype(np.float32) / np.float32(np.iinfo(levels.dtype).max)
     if picture.alpha is not None:
@@ -253,7 +254,3 @@ def _blurred_rest(picture: Picture, levels: NDArray[Any]) -> NDArray[np.float32]
     blurred = cv2.GaussianBlur(small * rest[..., None], (0, 0), sigma)
     mean: NDArray[np.float32] = blurred / cv2.GaussianBlur(rest, (0, 0), sigma)[..., None]
     return mean
-
-
-def _scaled(size: tuple[int, ...], scale: float) -> Size:
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.errors import BadInput
-from u2net.scaling import enlarged_at, shrunk
+from u2net.scaling import at_most, enlarged_at, shrunk
 from u2net.types import Alpha, Picture, Pixels
 
 WORK_PX = 400
@@ -91,8 +91,7 @@ def _surroundings(cutout: NDArray[Any], picture: Picture) -> tuple[NDArray[np.fl
     Returns (h, w, 3) and (h, w, 4) float32 in [0, 1]; the background's fourth is the variance of its colours.
     """
     full = np.float32(np.iinfo(cutout.dtype).max)
-    scale = min(1.0, WORK_PX / max(picture.size))
-    size = max(1, round(picture.size[0] * scale)), max(1, round(picture.size[1] * scale))
+    size = at_most(picture.size, WORK_PX)
 
     def small(array: NDArray[Any]) -> NDArray[np.float32]:
         divided: NDArray[np.float32] = np.divide(shrunk(array, size), full, dtype=np.float32)

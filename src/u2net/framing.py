@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -10,9 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from u2net.cgroup import usable_cores
 from u2net.errors import BadInput
 from u2net.pixels import MAX_PIXELS
 from u2net.region import bounding_box
+from u2net.scaling import at_most
 from u2net.types import Box, Size
 
 MAX_SIDE_PX = 65_535
@@ -98,9 +101,12 @@ def seen_box(alpha: NDArray[Any]) -> Box | None:
     hundredth of the largest on. None where nothing is more than half opaque.
     """
     full = np.iinfo(alpha.dtype).max
-    scale = min(1.0, _LABEL_PX / max(alpha.shape))
-    size = max(1, round(alpha.shape[0] * scale)), max(1, round(alpha.shape[1] * scale))
-    small = np.ascontiguousarray(alpha) if scale == 1 else cv2.resize(alpha, size[::-1], interpolation=cv2.INTER_AREA)
+    size = at_most(alpha.shape, _LABEL_PX)
+    small = (
+        np.ascontiguousarray(alpha)
+        if size == alpha.shape
+        else cv2.resize(alpha, size[::-1], interpolation=cv2.INTER_AREA)
+    )
     seen = (small > SEEN_ABOVE * full).view(np.uint8)
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(seen, connectivity=8)
     solid = np.bincount(labels[small > full / 2], minlength=len(statistics))
@@ -111,7 +117,7 @@ def seen_box(alpha: NDArray[Any]) -> Box | None:
         return None
     low, high = kept[:, :2].min(axis=0), (kept[:, :2] + kept[:, 2:4]).max(axis=0)
     step = (alpha.shape[1] / size[1], alpha.shape[0] / size[0])
-    more = 0 if scale == 1 else 1
+    more = 0 if size == alpha.shape else 1
     left, top = (max(0, int((edge - more) * one)) for edge, one in zip(low, step, strict=True))
     right, bottom = (math.ceil((edge + more) * one) for edge, one in zip(high, step, strict=True))
     box = bounding_box(alpha[top:bottom, left:right] > round(SEEN_ABOVE * full))
@@ -189,20 +195,30 @@ def resized(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
     if cv2.minMaxLoc(alpha)[0] == full:
         opaque: NDArray[Any] = cv2.resize(pixels, size[::-1], interpolation=how)
         return opaque
-    # 8 bits times 8 bits are 16: nothing is lost, in half the room of floats. One buffer for all: new memory is slow.
-    depth, own = (cv2.CV_16U, cv2.CV_8U) if pixels.dtype == np.uint8 else (cv2.CV_32F, cv2.CV_16U)
-    plane, product = np.empty_like(alpha), np.empty(alpha.shape, np.uint16 if depth == cv2.CV_16U else np.float32)
-    weighed = []
-    for channel in range(4):
-        factor = float(full) if channel == 3 else cv2.extractChannel(pixels, channel, dst=plane)
-        cv2.multiply(alpha, factor, dst=product, dtype=depth)
-        weighed.append(cv2.resize(product, size[::-1], interpolation=how))
+    planes = weighed(pixels, size, how)
+    full, own = np.iinfo(pixels.dtype).max, cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
     result = np.empty((*size, 4), pixels.dtype)
     for top in range(0, size[0], _BAND_ROWS):
         rows = slice(top, top + _BAND_ROWS)
-        opacity = weighed[3][rows].astype(np.float32)
+        opacity = planes[3][rows].astype(np.float32)
         levels = cv2.multiply(opacity, 1 / full, dtype=own)
         share = np.float32(full) / np.maximum(opacity, 1)
         share[levels == 0] = 0
-        result[rows] = cv2.merge([*(cv2.multiply(plane[rows], share, dtype=own) for plane in weighed[:3]), levels])
+        result[rows] = cv2.merge([*(cv2.multiply(plane[rows], share, dtype=own) for plane in planes[:3]), levels])
     return result
+
+
+def weighed(pixels: NDArray[Any], size: Size, how: int = cv2.INTER_AREA) -> list[NDArray[Any]]:
+    """(H, W, 4) RGBA with straight alpha at another size (h, w), as four planes: colours times alpha, alpha times full
+    scale; uint16 for 8 bits, float32 for 16."""
+    # 8 bits times 8 bits are 16: nothing is lost, in half the room of floats.
+    alpha = cv2.extractChannel(pixels, 3)
+    full, depth = float(np.iinfo(pixels.dtype).max), cv2.CV_16U if pixels.dtype == np.uint8 else cv2.CV_32F
+
+    def plane(channel: int) -> NDArray[Any]:
+        product = cv2.multiply(alpha, full if channel == 3 else cv2.extractChannel(pixels, channel), dtype=depth)
+        small: NDArray[Any] = cv2.resize(product, size[::-1], interpolation=how)
+        return small
+
+    with ThreadPoolExecutor(min(2, usable_cores()), "u2net-resize") as pool:  # no more: each holds a whole plane
+        return list(pool.map(plane, range(4)))

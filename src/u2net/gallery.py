@@ -23,6 +23,7 @@ from u2net.encode import encode
 from u2net.errors import BadInput
 from u2net.pairs import pictures_below
 from u2net.pixels import MAX_BYTES, MAX_PIXELS, read
+from u2net.scaling import at_most
 
 SIZES = (64, 4000)
 """Smallest and largest longer side of the pictures in a page."""
@@ -258,14 +259,13 @@ def _text(name: str) -> str:
 def _embedded(path: Path, size_px: int, max_pixels: int, max_bytes: int) -> tuple[str, int, int, bool]:
     """A picture as a data: address, its width and height, and whether it is transparent everywhere."""
     picture = read(path, max_pixels=max_pixels, max_bytes=max_bytes)
-    scale = min(1.0, size_px / max(picture.size))
-    height, width = (max(1, round(side * scale)) for side in picture.size)
+    height, width = at_most(picture.size, size_px)
     pixels = _smaller(to_eight_bits(picture.pixels), (width, height))
     empty = False
     if picture.alpha is not None:
         levels = to_eight_bits(picture.alpha)
         alpha = _smaller(levels, (width, height))
-        if scale < 1:  # colours count by their alpha, or an edge would be dark
+        if (height, width) != picture.size:  # colours count by their alpha, or an edge would be dark
             weighted = cv2.multiply(to_eight_bits(picture.pixels), cv2.merge([levels] * 3), scale=1 / 255)
             pixels = cv2.divide(_smaller(weighted, (width, height)), cv2.merge([alpha] * 3), scale=255)
         empty = not levels.any()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.errors import BadInput
-from u2net.scaling import shrunk
+from u2net.scaling import at_most, shrunk
 from u2net.types import Pixels
 
 WORK_PX = 1200
@@ -84,8 +84,7 @@ def locate(view: Pixels, target: Pixels) -> Location:
 def _features(pixels: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, tuple[float, float]]:
     """(n, 2) places in a copy made small, from its corner; what they look like; the copy's scale in x and y."""
     height, width = pixels.shape[:2]
-    scale = min(1.0, WORK_PX / max(height, width))
-    size = max(1, round(height * scale)), max(1, round(width * scale))
+    size = at_most((height, width), WORK_PX)
     small = shrunk(pixels, size)
     if small.dtype == np.uint16:
         small = (small >> 8).astype(np.uint8)

@@ -18,7 +18,7 @@ from u2net.closed_form import solve
 from u2net.errors import BadInput
 from u2net.guided_filter import linear_model
 from u2net.region import bounding_box
-from u2net.scaling import Rows, enlarged_rows, enlarged_tile, shrunk
+from u2net.scaling import Rows, enlarged_rows, enlarged_tile, scaled, shrunk
 from u2net.trimap import HIGH, LOW, to_trimap
 from u2net.types import Alpha, Box, Pixels, Saliency, Size, Trimap
 
@@ -144,7 +144,8 @@ def refine_closed_form(pixels: Pixels, saliency: Saliency, way: ClosedForm = _HA
     solver finds no solution a warning is logged, and the guided filter is used.
     """
     size = pixels.shape[0], pixels.shape[1]
-    work = _scaled(size, max(2 * own / have for own, have in zip(saliency.shape, size, strict=True)))
+    finest = max(2 * own / have for own, have in zip(saliency.shape, size, strict=True))
+    work = scaled(size, min(1.0, finest))
     band_px = way.band * max(work)
     trimap = to_trimap(_resized(saliency, work), low=way.low, high=way.high, band_px=band_px)
     return _solved(pixels, trimap, way) or refine_guided(pixels, saliency)
@@ -179,7 +180,7 @@ def _solved(pixels: Pixels, trimap: Trimap, way: ClosedForm) -> Rows | None:
         return None
     # Few unknown pixels may lie far apart: what is held for all of a box is bounded too.
     most_px = min(way.max_unknown_px / unknown, _MAX_WORK_PX)
-    work = _scaled(size, math.sqrt(most_px / (size[0] * size[1])))
+    work = scaled(size, min(1.0, math.sqrt(most_px / (size[0] * size[1]))))
     solved = _resized(trimap, work)
     solved = np.where(solved < 0.001, 0, np.where(solved > 0.999, 1, 0.5)).astype(np.float32)
     left, top, right, bottom = bounding_box(solved == 0.5) or (0, 0, 1, 1)
@@ -233,12 +234,6 @@ def _touched(small: NDArray[np.float32], size: Size, box: Box) -> NDArray[np.flo
     across, down = small.shape[1] / size[1], small.shape[0] / size[0]
     first_row, first_column = max(0, int(top * down - 1)), max(0, int(left * across - 1))
     return small[first_row : int(bottom * down) + 2, first_column : int(right * across) + 2]
-
-
-def _scaled(size: Size, scale: float) -> Size:
-    """(H, W) times a scale of at most 1, each side at least 1."""
-    scale = min(scale, 1.0)
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def _colours(pixels: Pixels, size: Size) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from u2net.colour import to_eight_bits
 from u2net.composite import Cutout, in_srgb, whole
 from u2net.errors import BadInput, NothingSalient
-from u2net.scaling import shrunk
+from u2net.scaling import scaled, shrunk
 from u2net.types import Box, Picture, Saliency, Size
 
 HEIGHTS = (32, 4096)
@@ -78,8 +78,7 @@ def sides_panel(picture: Picture, maps: Sequence[Saliency], *, height_px: int = 
 
 def _inner(size: Size, height_px: int) -> Size:
     """What the picture measures in its cell."""
-    scale = min(height_px / size[0], 3 * height_px / size[1])
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    return scaled(size, min(height_px / size[0], 3 * height_px / size[1]))
 
 
 def _share(value: float) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from u2net.colour import to_eight_bits
 from u2net.composite import Cutout, in_srgb, lay_over_colour
 from u2net.errors import BadInput, NothingSalient
+from u2net.scaling import at_most
 from u2net.types import Picture, Size
 
 MAX_FRAMES = 600
@@ -77,8 +78,7 @@ def check_parallax(*, seconds: float, fps: float, amount: float, size_px: int) -
 
 def _frames(picture: Picture, cutout: Cutout, count: int, amount: float, size_px: int) -> Iterator[NDArray[np.uint8]]:
     inner = 1 - 2 * amount
-    scale = min(1.0, size_px / (inner * max(picture.size)))
-    size = max(1, round(picture.size[0] * scale)), max(1, round(picture.size[1] * scale))
+    size = at_most(picture.size, size_px / inner)
     move = amount * max(size)
     # Even numbers, which video formats want too.
     height, width = (max(2, 2 * int((side - 2 * move) / 2)) if side > 2 * move + 2 else side for side in size)
@@ -142,8 +142,7 @@ def _background(colours: NDArray[np.uint8], alpha: _Floats) -> _Floats:
     hole = cv2.dilate(soft, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1)))
     if hole.all():
         return colours.astype(np.float32)  # nothing else is in the picture, nothing will be uncovered
-    scale = min(1.0, _FILL_SIDE / max(height, width))
-    size = max(1, round(height * scale)), max(1, round(width * scale))
+    size = at_most((height, width), _FILL_SIDE)
     known = 1 - hole.astype(np.float32)
     # Means of what is known only, so that nothing of the object comes into the fill.
     weight = _resized(known, size)

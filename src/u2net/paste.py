@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -12,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from u2net.cgroup import usable_cores
+from u2net.bands import in_bands
 from u2net.colour import can_be_target, convert_profile, to_depth
 from u2net.composite import Cutout, in_srgb, lay_over, whole
 from u2net.errors import BadInput, NothingSalient
-from u2net.framing import resized
+from u2net.framing import resized, weighed
 from u2net.region import bounding_box
 from u2net.types import Box, Picture, Size
 
@@ -26,7 +25,6 @@ its lower side, on which things stand."""
 
 LEAST_SCALE, MOST_SCALE = 0.001, 1000.0
 _MOST_SIDE = 32_767  # of what cv2.warpAffine takes
-_BAND_PIXELS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -140,14 +138,12 @@ def pasted(cutout: Cutout, target: Picture, where: Placement) -> Cutout:
     left, top = max(0, where.box[0]), max(0, where.box[1])
     right, bottom = min(target.size[1], where.box[2]), min(target.size[0], where.box[3])
     rows_of = _warped(_in_terms_of(cutout, where.source, icc, dtype), where, (left, right))
-    step = max(1, _BAND_PIXELS // (right - left))
 
-    def lay(first: int) -> None:
-        band = pixels[first : min(first + step, bottom), left:right]
-        band[:] = lay_over(rows_of(first, first + band.shape[0]), np.ascontiguousarray(band))
+    def lay(rows: slice) -> None:
+        band = pixels[rows, left:right]
+        band[:] = lay_over(rows_of(rows.start, rows.stop), np.ascontiguousarray(band))
 
-    with ThreadPoolExecutor(min(4, usable_cores()), "u2net-paste") as pool:
-        list(pool.map(lay, range(top, bottom, step)))  # which raises what was raised
+    in_bands(top, bottom, right - left, lay)
     return Cutout(pixels, cutout.confidence, icc, target.dpi, target.exif, target.xmp)
 
 
@@ -175,9 +171,12 @@ def _warped(object_: NDArray[Any], where: Placement, columns: tuple[int, int]) -
             :, left - where.box[0] : right - where.box[0]
         ]
         return lambda top, bottom: np.ascontiguousarray(turned[top - where.box[1] : bottom - where.box[1]])
+    dtype, full = object_.dtype, float(np.iinfo(object_.dtype).max)
     if smaller:
-        object_, height, width = resized(object_, (high, wide)), high, wide
-    multiplied = _multiplied(object_)
+        multiplied, weight = cv2.merge(weighed(object_, (high, wide))), full
+        height, width = high, wide
+    else:
+        multiplied, weight = _multiplied(object_), full / 2 if dtype == np.uint8 else 1.0
     if max(height, width) > _MOST_SIDE:
         raise BadInput(f"an object of more than {_MOST_SIDE} pixels a side can be neither turned nor enlarged")
     cos, sin = _cos_sin(where.rotation)
@@ -190,7 +189,7 @@ def _warped(object_: NDArray[Any], where: Placement, columns: tuple[int, int]) -
     def rows(top: int, bottom: int) -> NDArray[Any]:
         matrix = np.column_stack([linear, shift - [0, top]])
         warped = cv2.warpAffine(multiplied, matrix, (right - left, bottom - top), flags=way, borderValue=(0, 0, 0, 0))
-        return _divided(warped, object_.dtype)
+        return _divided(warped, dtype, weight)
 
     return rows
 
@@ -211,11 +210,10 @@ def _multiplied(straight: NDArray[Any]) -> NDArray[Any]:
     return multiplied
 
 
-def _divided(multiplied: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Straight alpha again, rounded once; the cubic filter's overshoot is cut off."""
+def _divided(multiplied: NDArray[Any], dtype: np.dtype[Any], one: float) -> NDArray[Any]:
+    """Straight alpha again, rounded once; the cubic filter's overshoot is cut off. one: by what all is too large."""
     full = float(np.iinfo(dtype).max)
     depth = cv2.CV_8U if dtype == np.uint8 else cv2.CV_16U
-    one = full / 2 if multiplied.dtype == np.uint16 else 1.0
     alpha = cv2.extractChannel(multiplied, 3).astype(np.float32)
     seen = cv2.compare(alpha, 0.5 * one, cv2.CMP_GE)
     # By alpha as the filter gave it: colours overshoot as it does.

@@ -22,6 +22,16 @@ _SAMPLES = 4
 _PER_ROW = 1 << 10  # cv2.remap refuses sides of 32768 and more
 
 
+def scaled(size: Size | tuple[int, ...], scale: float) -> Size:
+    """(H, W) times a scale, in whole pixels, each side at least 1."""
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def at_most(size: Size | tuple[int, ...], longest: float) -> Size:
+    """(H, W) made smaller, if need be, so that the longer side is no longer than this."""
+    return scaled(size, min(1.0, longest / max(size[:2])))
+
+
 def shrunk(array: NDArray[Any], size: Size) -> NDArray[Any]:
     """(H, W) or (H, W, C) at a smaller or equal size (h, w): means of each small pixel's area, in the same dtype.
 

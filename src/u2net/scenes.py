@@ -14,6 +14,7 @@ from u2net.composite import Cutout, lay_over
 from u2net.errors import BadInput, NothingSalient
 from u2net.paste import paste
 from u2net.region import bounding_box
+from u2net.scaling import at_most
 from u2net.types import Box, Picture, Size
 
 LEAST_VISIBLE = 0.25
@@ -94,8 +95,8 @@ def trimmed(cutout: Cutout, side_px: int) -> Cutout:
     box = bounding_box(cutout.pixels[..., 3])
     if box is None:
         raise NothingSalient("the cutout is empty: there is nothing to make scenes of")
-    scale = min(1.0, side_px / max(box[2] - box[0], box[3] - box[1]))
-    size = max(1, round((box[3] - box[1]) * scale)), max(1, round((box[2] - box[0]) * scale))
+    object_ = box[3] - box[1], box[2] - box[0]
+    size, scale = at_most(object_, side_px), min(1.0, side_px / max(object_))
     return replace(paste(cutout, _clear(size), scale=scale, at=(0, 0), anchor="top-left"), icc=None)
 
 

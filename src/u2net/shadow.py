@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from u2net.bands import in_bands
 from u2net.errors import BadInput
 from u2net.region import bounding_box
-from u2net.scaling import enlarged_rows, shrunk
+from u2net.scaling import at_most, enlarged_rows, shrunk
 
 ShadowKind: TypeAlias = Literal["drop", "contact"]
 
 _WORK_PX = 512
 """The long side at which a shadow is made: it is blurred anyway."""
-_BAND_PIXELS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,18 @@ def add_shadow(pixels: NDArray[Any], kind: ShadowKind, *, strength: float = 1.0)
         raise BadInput(f"a shadow's strength is 0 to 1.5, not {strength}")
     size = pixels.shape[0], pixels.shape[1]
     full = np.float32(np.iinfo(pixels.dtype).max)
-    scale = min(1.0, _WORK_PX / max(size))
-    small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    small = at_most(size, _WORK_PX)
     alpha = np.divide(shrunk(np.ascontiguousarray(pixels[..., 3]), small), full, dtype=np.float32)
     light: NDArray[np.float32] = np.ones(small, np.float32)
     for shadow in SHADOWS[kind]:
         light *= np.float32(1) - np.float32(min(1.0, shadow.opacity * strength)) * _cast(alpha, shadow)
     rows = enlarged_rows(1 - light, size)
     result = np.empty_like(pixels)
-    for top in range(0, size[0], step := max(1, _BAND_PIXELS // size[1])):
-        bottom = min(top + step, size[0])
-        result[top:bottom] = _below(pixels[top:bottom], rows(top, bottom), full)
+
+    def lay(band: slice) -> None:
+        result[band] = _below(pixels[band], rows(band.start, band.stop), full)
+
+    in_bands(0, size[0], size[1], lay)
     return result
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from u2net.scaling import shrunk
+from u2net.scaling import at_most, shrunk
 from u2net.types import Pixels, Saliency
 
 Look: TypeAlias = NDArray[np.float32]
@@ -33,8 +33,7 @@ to a look stays below .03."""
 
 def look_of(pixels: Pixels) -> Look:
     """The look of (H, W, 3) RGB, uint8 or uint16."""
-    scale = min(1.0, LOOK_PX / max(pixels.shape[:2]))
-    size = max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale))
+    size = at_most(pixels.shape, LOOK_PX)
     look: Look = np.divide(shrunk(pixels, size), np.float32(np.iinfo(pixels.dtype).max), dtype=np.float32)
     return look
 
