@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MINIMUM = (3, 10)
 TEST_GROUPS = ["test"]
 TEST_EXTRAS = ["onnxruntime", "heif", "evaluate", "matting"]
-TORCH_EXTRAS = ["train", "export"]
+TORCH_EXTRAS = ["train", "export", "quantize"]
 QUICK = "not torch and not slow"
 """pytest's selection where nothing says --all."""
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from u2net import __version__
 from u2net.cli import cli, main
-from u2net.session import Session
+from u2net.session import Session, open_session
 from u2net.weights import cache_dir
 
 
@@ -100,6 +100,16 @@ def test_json_has_one_line_a_picture(folder: Path) -> None:
     assert coffee["confidence"] > 0.9
     assert set(coffee["times_s"]) == {"read", "work", "write"}
     assert (gravel["box"], gravel["coverage"], gravel["found"]) == (None, 0, False)
+
+
+def test_json_says_what_the_network_computed_in(folder: Path) -> None:
+    told, written = {}, {}
+    for wanted in ("auto", "f32", "int8"):
+        told[wanted] = json.loads(remove("coffee.jpg", "--precision", wanted, "--json").stdout)["precision"]
+        written[wanted] = Path("coffee.cutout.png").read_bytes()
+    assert told == {"auto": open_session("u2netp").precision, "f32": "f32", "int8": "int8"}
+    assert written["f32"] != written["int8"]
+    assert written["auto"] == written[told["auto"]]
 
 
 def test_picture_without_an_object_warns_once_and_exits_0(folder: Path) -> None:

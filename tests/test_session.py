@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+import cv2
 import numpy as np
 import openvino as ov
 import pytest
@@ -19,7 +22,7 @@ from conftest import EXAMPLES
 from openvino import opset13 as ops
 
 import u2net
-from u2net.engines.openvino import choose_precision
+from u2net.engines.openvino import abilities, choose_precision
 from u2net.errors import BadInput, EngineUnavailable, UnknownModel, WeightsUnavailable
 from u2net.models import MODELS
 from u2net.predict import predict, predict_batch
@@ -238,14 +241,33 @@ def test_impossible_requests_are_said(tmp_path: Path) -> None:
         open_session("u2netp", threads=0)
 
 
-def test_auto_takes_bf16_only_where_it_is_there_and_free() -> None:
-    assert choose_precision("auto", MODELS["u2net"], has_bf16=True, device="cpu") == "bf16"
-    assert choose_precision("auto", MODELS["u2net"], has_bf16=False, device="cpu") == "f32"
-    assert choose_precision("auto", MODELS["u2netp"], has_bf16=True, device="cpu") == "f32"
-    assert choose_precision("f32", MODELS["u2net"], has_bf16=True, device="cpu") == "f32"
-    assert choose_precision("bf16", MODELS["u2netp"], has_bf16=True, device="cpu") == "bf16"
+def test_auto_takes_the_fastest_that_is_there_and_free() -> None:
+    def chosen(precision: str, name: str, *able: str, has_ranges: bool = True) -> str:
+        return choose_precision(precision, MODELS[name], able=set(able), device="cpu", has_ranges=has_ranges)
+
+    assert chosen("auto", "u2net", "bf16", "int8") == "int8"
+    assert chosen("auto", "u2net", "bf16", "int8", has_ranges=False) == "bf16"
+    assert chosen("auto", "u2net", "bf16") == "bf16"
+    assert chosen("auto", "u2net") == "f32"
+    assert chosen("auto", "u2netp", "bf16") == "f32"
+    assert chosen("auto", "u2netp", "bf16", "int8") == "int8"
+    assert chosen("auto", "silueta", "bf16", "int8") == "f32"
+    assert chosen("f32", "u2net", "bf16", "int8") == "f32"
+    assert chosen("bf16", "u2netp", "bf16", "int8") == "bf16"
+    assert chosen("int8", "u2net") == "int8"  # slower there, but asked for
     with pytest.raises(EngineUnavailable, match="bf16"):
-        choose_precision("bf16", MODELS["u2net"], has_bf16=False, device="cpu")
+        chosen("bf16", "u2net")
+    with pytest.raises(EngineUnavailable, match="u2net quantize silueta"):
+        chosen("int8", "silueta", has_ranges=False)
+
+
+def test_int8_is_thought_fast_on_processors_where_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = ["FP32", "INT8", "BF16"]
+    monkeypatch.setattr(cv2, "checkHardwareSupport", lambda feature: feature == 11)
+    assert abilities(both, "cpu") == {"int8", "bf16"}
+    assert abilities(["FP32", "INT8"], "gpu") == set()
+    monkeypatch.setattr(cv2, "checkHardwareSupport", lambda feature: False)
+    assert abilities(both, "cpu") == {"bf16"}
 
 
 @pytest.mark.parametrize("kind", ["black", "white", "grey", "noise"])
@@ -317,3 +339,40 @@ def test_device_whose_driver_fails_falls_back_or_fails_if_required(
         open_session(path, device="gpu", require_device=True)
     with pytest.raises(EngineUnavailable, match="no device 'npu' here; it has: cpu, gpu;"):
         open_session(path, device="npu", require_device=True)
+
+
+def test_several_requests_at_a_time_give_the_maps_of_one(tmp_path: Path, own_cache: Path) -> None:
+    path = write_model(tmp_path / "mean.xml", gain=0.2)
+    tensors = np.random.default_rng(1).random((40, 1, 3, 64, 48), np.float32)
+    with open_session(path, requests=3) as session, ThreadPoolExecutor(6) as pool:
+        maps = list(pool.map(session.run, tensors))
+        queued = [session.submit(tensor) for tensor in tensors[:6]]
+        for tensor, found in zip(tensors, [*(future.result() for future in queued), *maps[6:]], strict=True):
+            np.testing.assert_allclose(found[0, 0], tensor[0].mean(0) * 0.2, atol=1e-5)
+        assert session.requests == 3
+    with pytest.raises(BadInput, match="closed"):
+        session.run(tensors[0])
+
+
+def test_no_more_threads_are_in_the_network_than_there_are_requests() -> None:
+    inside, most, lock = 0, 0, threading.Lock()
+
+    def infer(tensor: np.ndarray) -> list[np.ndarray]:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.005)
+        with lock:
+            inside -= 1
+        return [tensor[:, :1]]
+
+    session = Session(replace(MODELS["u2netp"], activation="none"), "openvino", "cpu", "f32", infer, requests=2)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(session.run, [NOISE] * 24))
+    assert most == 2
+
+
+def test_no_request_at_all_is_refused() -> None:
+    with pytest.raises(BadInput, match="requests must be at least 1"):
+        open_session("u2netp", requests=0)

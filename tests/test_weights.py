@@ -18,12 +18,12 @@ from loopback import CONTENT, MD5, SHA256, Server
 
 from u2net import fetch, weights
 from u2net.errors import BadInput, WeightsUnavailable, WrongChecksum
-from u2net.types import ModelSpec, UrlSource, WheelSource
+from u2net.types import ModelSpec, PackageSource, UrlSource, WheelSource
 
 pytestmark = pytest.mark.usefixtures("cache")
 
 
-def spec(*sources: UrlSource | WheelSource, checksum: str = SHA256) -> ModelSpec:
+def spec(*sources: PackageSource | UrlSource | WheelSource, checksum: str = SHA256) -> ModelSpec:
     return ModelSpec("tiny", "tiny.onnx", sources=sources, checksum=checksum, size_bytes=len(CONTENT))
 
 
@@ -255,6 +255,30 @@ def test_verify_reads_every_byte_again_and_forgets_the_stamp_of_a_damaged_file(s
     with pytest.raises(WrongChecksum, match=SHA256):
         weights.verify(path, wanted)
     assert weights.state(wanted) == ("wrong checksum", path)
+
+
+def test_file_that_comes_with_u2net_is_used_and_nothing_is_fetched(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "PACKAGED", tmp_path / "data")
+    (tmp_path / "data").mkdir()
+    packaged = spec(PackageSource("small.onnx"))
+    with pytest.raises(WeightsUnavailable, match="is not on this machine and could not be fetched"):
+        weights.locate(packaged)
+    (tmp_path / "data" / "small.onnx").write_bytes(CONTENT)
+    assert weights.locate(packaged, offline=True) == tmp_path / "data" / "small.onnx"
+    assert weights.state(packaged) == ("verified", tmp_path / "data" / "small.onnx")
+    assert not (cache / "tiny.onnx").exists()
+    with pytest.raises(BadInput, match="of u2net itself, only read here"):
+        weights.remove(packaged)
+
+
+def test_damaged_file_of_u2net_is_passed_over_for_one_that_can_be_fetched(
+    server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "PACKAGED", tmp_path)
+    (tmp_path / "small.onnx").write_bytes(b"damaged")
+    assert weights.locate(spec(PackageSource("small.onnx"), UrlSource(server.url))) == cache / "tiny.onnx"
 
 
 def test_file_that_two_tools_share_is_one_copy(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

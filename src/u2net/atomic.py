@@ -14,14 +14,15 @@ PART_SUFFIX = ".part"
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, durable: bool = False, owner: str = "") -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`; when the block ends well it takes the place of `path`, else it is deleted.
 
     durable: even a power cut leaves the old or the new file; that costs milliseconds, or the time of a slow disk.
+    owner: what the temporary name begins with (see `is_part`), so that whoever comes after a kill can find it.
     The temporary name is short and hidden, so that names at the file system's length limit still work.
     Raises OSError as the file system does.
     """
-    temporary = path.parent / f".u2net-{secrets.token_hex(6)}{PART_SUFFIX}"
+    temporary = path.parent / f".u2net-{owner}{secrets.token_hex(6)}{PART_SUFFIX}"
     try:
         with temporary.open("xb") as stream:
             yield stream
@@ -33,6 +34,11 @@ def atomic_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def is_part(name: str, owner: str) -> bool:
+    """Whether a file of that name is a temporary one of `atomic_file` with this owner."""
+    return name.startswith(f".u2net-{owner}") and name.endswith(PART_SUFFIX)
 
 
 @contextlib.contextmanager

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import stat
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from u2net.encode import format_of
 from u2net.errors import BadInput, UnreadablePicture
@@ -30,7 +31,7 @@ RESULT_TAGS = (
 """Results written beside their input are named `<stem>.<tag>.<suffix>` and never taken as an input."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One picture to read and one file to write; None stands for standard input and standard output."""
 
@@ -58,6 +59,7 @@ def plan(
     suffix: str,
     cutouts: bool = False,
     reads: Sequence[str | None] = (),
+    excludes: Sequence[str] = (),
 ) -> list[Job]:
     """Turn what a user typed into jobs.
 
@@ -66,12 +68,13 @@ def plan(
     tag: results beside their input are named `<stem>.<tag><suffix>`, in a folder `<stem><suffix>`, structure mirrored.
     cutouts: a file that is named and called `<stem>.cutout.<suffix>` is an input all the same.
     reads: other files that are read, like a background; results do not replace them either.
+    excludes: patterns of inputs to leave out, see `is_excluded`.
     Raises BadInput before anything is written: nothing found, two inputs with one result, a result that would
     replace an input.
     """
     if "" in inputs or output == "":
         raise BadInput("an empty name stands for nothing: is a variable of the shell unset?")
-    many = len(inputs) > 1 or any(os.path.isdir(text) or _is_pattern(text) for text in inputs)
+    many = are_many(inputs)
     if "-" in inputs and many:
         raise BadInput("standard input (-) is one picture; it cannot be mixed with other inputs")
     if output == "-" and many:
@@ -79,6 +82,8 @@ def plan(
     if not many:
         if _is_result(Path(inputs[0])) and not (cutouts and _is_cutout(inputs[0])):
             raise BadInput(f"{inputs[0]}: is a result of u2net by its name; rename it to use it as an input")
+        if is_excluded(PurePath(Path(inputs[0]).name), excludes):
+            raise BadInput(f"{inputs[0]}: is excluded by --exclude, nothing to do")
         job = _single(inputs[0], output, tag, suffix)
         _refuse_collisions([job], reads)
         return [job]
@@ -87,16 +92,20 @@ def plan(
     if folder and (os.path.isfile(folder) or (format_of(folder) and not os.path.isdir(folder))):
         raise BadInput(f"-o {folder}: several pictures need a folder, not a file")
     found: dict[tuple[str, str], Job] = {}
+    key = _keys()
     items = [
         item
         for text in inputs
         for item in _expand(text, folder)
         if not _is_result(item.path) or (cutouts and item.path == Path(text) and _is_cutout(text))
     ]
-    for item in items:
+    kept = [item for item in items if not is_excluded(item.inside, excludes)]
+    if items and not kept:
+        raise BadInput(f"{' '.join(inputs)}: all {len(items)} pictures are excluded by --exclude, nothing to do")
+    for item in kept:
         name = item.inside.with_name(item.inside.stem + suffix)
         target = folder / name if folder else _beside(item.path, tag, suffix)
-        found.setdefault((_key(item.path), _key(target)), Job(item.path, target))  # a file named twice is done once
+        found.setdefault((key(item.path), key(target)), Job(item.path, target))  # a file named twice is done once
     jobs = list(found.values())
     if not jobs:
         raise BadInput(f"{' '.join(inputs)}: only results of earlier runs, nothing to do")
@@ -122,13 +131,29 @@ def plan_unwritten(inputs: Sequence[str]) -> dict[Job, Path]:
     return kept
 
 
-def jobs_below(folder: Path, output: Path, *, suffix: str) -> list[Job]:
+def are_many(inputs: Sequence[str]) -> bool:
+    """Whether what a user typed stands for any number of pictures: several names, a folder, a pattern."""
+    return len(inputs) > 1 or any(os.path.isdir(text) or _is_pattern(text) for text in inputs)
+
+
+def is_excluded(inside: PurePath, patterns: Sequence[str]) -> bool:
+    """Whether a pattern such as `*.gif`, `drafts` or `2019/*` fits an input's place below its folder, the place of a
+    folder that it lies in, or the name of one of them."""
+    if not patterns:
+        return False
+    places = [inside, *inside.parents][: len(inside.parts)]
+    names = {name for place in places for name in (place.as_posix(), place.name)}
+    return any(fnmatch.fnmatch(name, pattern.rstrip("/")) for name in names for pattern in patterns)
+
+
+def jobs_below(folder: Path, output: Path, *, suffix: str, excludes: Sequence[str] = ()) -> list[Job]:
     """The pictures that lie below a folder now, each with its place below `output`; for who looks again and again.
 
     Results by their name and the output folder are left out; none at all is no error, nor are two with one target.
     """
-    found = [path for path in _walk(folder, output) if not _is_result(path)]
-    return [Job(path, output / path.relative_to(folder).with_name(path.stem + suffix)) for path in found]
+    found = [(path, path.relative_to(folder)) for path in _walk(folder, output) if not _is_result(path)]
+    kept = [(path, inside) for path, inside in found if not is_excluded(inside, excludes)]
+    return [Job(path, output / inside.with_name(path.stem + suffix)) for path, inside in kept]
 
 
 def _single(text: str, output: str | None, tag: str, suffix: str) -> Job:
@@ -221,13 +246,14 @@ def refuse_overwriting(targets: Sequence[Path], sources: Sequence[Path]) -> None
 
 
 def _refuse_collisions(jobs: Sequence[Job], reads: Sequence[str | None]) -> None:
-    sources = {_key(job.source): job.source for job in jobs if job.source}
+    key_of = _keys()
+    sources = {key_of(job.source): job.source for job in jobs if job.source}
     sources |= {_key(Path(name)): Path(name) for name in reads if name and os.path.isfile(name)}
     targets: dict[str, Job] = {}
     for job in jobs:
         if job.target is None:
             continue
-        key = _key(job.target)
+        key = key_of(job.target)
         if key in sources:
             raise BadInput(f"{job.target}: the result of {job.name} would replace this input; give another -o")
         if key in targets:
@@ -238,10 +264,29 @@ def _refuse_collisions(jobs: Sequence[Job], reads: Sequence[str | None]) -> None
         targets[key] = job
 
 
+def _keys() -> Callable[[Path], str]:
+    """`_key` for many files: where a folder lies is asked once. Windows has second, short names."""
+    folders: dict[Path, Path] = {}
+
+    def key(path: Path) -> str:
+        if sys.platform == "win32" or os.path.islink(path):  # noqa: PTH114  Path.is_symlink raises on a long name
+            return _key(path)
+        folder = path.parent
+        if folder not in folders:
+            folders[folder] = Path(os.path.realpath(folder))
+        return _comparable(str(folders[folder] / path.name))
+
+    return key
+
+
 def _key(path: Path) -> str:
     """What is the same for two names of one file, whether it is there yet or not.
 
     Windows and macOS do not tell `A.png` from `a.png`; macOS does not tell a composed from a decomposed `é` either.
     """
-    name = os.path.normcase(os.path.realpath(path))
+    return _comparable(os.path.realpath(path))
+
+
+def _comparable(name: str) -> str:
+    name = os.path.normcase(name)
     return unicodedata.normalize("NFC", name).casefold() if sys.platform == "darwin" else name

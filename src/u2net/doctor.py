@@ -89,7 +89,7 @@ def look_at_engine(name: str, model: str | None, on_step: Callable[[str], None] 
     """Try an engine on all of its devices, timed with a model whose weights are here (None: not timed)."""
     packages = installed(name)
     on_step(f"loading {name}")
-    devices, problem = look(name)
+    devices, problem = look(name, model)
     trials = []
     for found in devices:
         for precision in found.precisions:

@@ -149,10 +149,10 @@ def check_quality(format: Format, quality: int | None, lossless: bool) -> None:
         raise BadInput(f"{format.upper()} as written here is always lossy; use WebP, PNG or TIFF")
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises CannotWrite."""
+def write_bytes(path: Path, data: bytes, *, owner: str = "") -> None:
+    """Write a file whole or not at all; owner: as for `atomic_file`. Raises CannotWrite."""
     try:
-        with atomic_file(path) as stream:
+        with atomic_file(path, owner=owner) as stream:
             stream.write(data)
     except OSError as error:
         raise CannotWrite(f"{path}: cannot be written: {error.strerror or error}") from error

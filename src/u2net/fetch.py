@@ -24,7 +24,7 @@ from typing import Any
 
 from u2net.atomic import PART_SUFFIX
 from u2net.errors import BadInput
-from u2net.types import ModelSpec, Progress, UrlSource, WheelSource
+from u2net.types import ModelSpec, PackageSource, Progress, UrlSource, WheelSource
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_S = 30.0
@@ -46,14 +46,15 @@ class _Dropped(OSError):
 
 def sources_of(spec: ModelSpec) -> list[WheelSource | UrlSource]:
     """Where a model's file comes from, in order: `$U2NET_MIRROR` (an address or a folder), then the row's sources."""
+    remote = [source for source in spec.sources if not isinstance(source, PackageSource)]
     mirror = os.environ.get("U2NET_MIRROR", "").strip()
     if not mirror:
-        return list(spec.sources)
+        return remote
     if "://" not in mirror:
         mirror = Path(os.path.expanduser(mirror)).absolute().as_uri()
     elif not mirror.startswith(("http://", "https://", "file://")):
         raise BadInput(f"U2NET_MIRROR is '{mirror}'; expected an address that begins with http or https, or a folder")
-    return [UrlSource(f"{mirror.rstrip('/')}/{spec.file}"), *spec.sources]
+    return [UrlSource(f"{mirror.rstrip('/')}/{spec.file}"), *remote]
 
 
 def bring(source: WheelSource | UrlSource, spec: ModelSpec, partial: Path, on_progress: Progress | None) -> None:

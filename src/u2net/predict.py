@@ -22,12 +22,14 @@ class Prediction:
 
     map: (h, w) float32 probabilities at network size, not stretched. size: the picture's (H, W).
     ceiling: what a 1 of the map was before the map was stretched (see `settled`); 1 for the network's own map.
+    precision: what the network computed in, `f32`, `bf16` or `int8`.
     """
 
     map: NDArray[np.float32]
     size: Size
     spec: ModelSpec
     ceiling: float = 1.0
+    precision: str = "f32"
 
     @property
     def confidence(self) -> float:
@@ -47,7 +49,8 @@ class Prediction:
         values = self.coarse()
         highest = float(values.max())
         spec = replace(self.spec, fit="squash", stretch=False)
-        return Prediction(values, self.size, spec, self.confidence / highest if highest > 0 else 1.0)
+        ceiling = self.confidence / highest if highest > 0 else 1.0
+        return replace(self, map=values, spec=spec, ceiling=ceiling)
 
     def with_map(self, values: Saliency) -> Prediction:
         """A settled prediction with another map, (h, w) float32 in [0, 1], any size. Where no value of it is above
@@ -92,7 +95,10 @@ def predict_batch(session: Session, pictures: Sequence[Picture]) -> list[Predict
         maps = list(session.run(np.concatenate(tensors)))
     else:  # a model that takes pictures at their own sizes
         maps = [session.run(tensor)[0] for tensor in tensors]
-    return [Prediction(one[0], picture.size, spec) for one, picture in zip(maps, pictures, strict=True)]
+    return [
+        Prediction(one[0], picture.size, spec, precision=session.precision)
+        for one, picture in zip(maps, pictures, strict=True)
+    ]
 
 
 def predict_all(session: Session, picture: Picture) -> list[Prediction]:
@@ -107,7 +113,7 @@ def predict_all(session: Session, picture: Picture) -> list[Prediction]:
     maps = session.run(tensor, outputs="all")[0]
     if len(maps) == 1:
         raise BadInput(f"the model {spec.name} has no side outputs; those published as u2net and u2netp have them")
-    return [Prediction(one, picture.size, spec) for one in maps]
+    return [Prediction(one, picture.size, spec, precision=session.precision) for one in maps]
 
 
 def predict_box(session: Session, picture: Picture, box: Box) -> Prediction:

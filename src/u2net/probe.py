@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from u2net.errors import EngineUnavailable, U2NetError
+from u2net.models import find_model
+from u2net.ranges import Ranges
 from u2net.session import DEVICES_OF_ENGINE, Session, open_session
-from u2net.types import ModelSpec, Picture, Tensor
+from u2net.types import ModelSpec, Picture, Size, Tensor
 
 TIMEOUT_S = 120.0
 """OpenVINO compiles u2net for a graphics card in up to a minute, once."""
@@ -31,17 +33,20 @@ _MARK = "u2net probe: "  # drivers print, too
 
 @dataclass(frozen=True)
 class Found:
-    """A device that an engine lists. precisions: those that it says it computes in."""
+    """A device that an engine lists. precisions: those that it computes in. auto: which of them `--precision auto` is
+    for u2net, or for the model that was named."""
 
     device: str
     name: str
     precisions: tuple[str, ...]
+    auto: str = "f32"
 
 
 @dataclass(frozen=True)
 class Trial:
     """An engine tried on a device. problem: why it cannot be used, or None.
 
+    auto: whether it is the precision that `--precision auto` takes.
     load_s: to open the model; picture_s: to cut out a picture of 1 megapixel, the median of some; None: not timed.
     """
 
@@ -52,19 +57,20 @@ class Trial:
     problem: str | None = None
     load_s: float | None = None
     picture_s: float | None = None
+    auto: bool = False
 
 
-def look(engine: str) -> tuple[list[Found], str | None]:
+def look(engine: str, model: str | None = None) -> tuple[list[Found], str | None]:
     """The devices that an engine lists here; or none, and why it cannot even be loaded."""
-    answer = _ask({"engine": engine})
-    found = [Found(each["device"], each["name"], tuple(each["precisions"])) for each in answer.get("found", [])]
+    answer = _ask({"engine": engine, "model": model})
+    found = [Found(**each | {"precisions": tuple(each["precisions"])}) for each in answer.get("found", [])]
     return found, answer.get("problem")
 
 
 def try_out(engine: str, found: Found, precision: str, model: str | None) -> Trial:
     """Run a small network, check its result, and time a picture with a model whose weights are here (None: skip)."""
     answer = _ask({"engine": engine, "device": found.device, "precision": precision, "model": model})
-    return Trial(engine, found.device, found.name, precision, **answer)
+    return Trial(engine, found.device, found.name, precision, auto=precision == found.auto, **answer)
 
 
 def _ask(question: dict[str, Any]) -> dict[str, Any]:
@@ -98,22 +104,24 @@ def main() -> None:
     print("\n" + _MARK + json.dumps(answer), flush=True)  # noqa: T201
 
 
-def _listed(engine: str) -> list[dict[str, Any]]:
+def _listed(engine: str, model: str | None) -> list[dict[str, Any]]:
     if engine == "onnxruntime":
         from u2net.engines.onnxruntime import devices_of, import_onnxruntime
 
         providers = import_onnxruntime().get_available_providers()
         return [{"device": device, "name": device, "precisions": ["f32"]} for device in devices_of(providers)]
-    from u2net.engines.openvino import import_openvino
+    from u2net.engines.openvino import abilities, choose_precision, import_openvino
 
     core = import_openvino().Core()
     listed = {name.split(".")[0]: name for name in reversed(core.available_devices)}
-    rows = []
+    spec = find_model(model or "u2net")
+    rows: list[dict[str, Any]] = []
     for device in DEVICES_OF_ENGINE["openvino"]:
         if target := listed.get(device.upper()):
-            has_bf16 = "BF16" in core.get_property(target, "OPTIMIZATION_CAPABILITIES")
+            able = abilities(core.get_property(target, "OPTIMIZATION_CAPABILITIES"), device)
+            auto = choose_precision("auto", spec, able=able, device=device, has_ranges=True)
             name = core.get_property(target, "FULL_DEVICE_NAME")
-            rows.append({"device": device, "name": name, "precisions": ["f32", "bf16"] if has_bf16 else ["f32"]})
+            rows.append({"device": device, "name": name, "precisions": ["f32", *sorted(able)], "auto": auto})
     return rows
 
 
@@ -135,7 +143,7 @@ def _check_small_network(chosen: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows keeps a mapped file
         session = _open_small_network(Path(folder), **chosen)
         off = float(np.abs(session.run(tensor) - expected).max())
-    if not off < 0.02:  # bf16 has 8 bits; NaN is not less
+    if not off < 0.02:  # bf16 has 8 bits, int8 256 levels; NaN is not less
         raise EngineUnavailable(f"{chosen['engine']} computes wrongly on '{chosen['device']}': off by {off:.3g}")
 
 
@@ -150,7 +158,8 @@ def _open_small_network(folder: Path, engine: str, **chosen: Any) -> Session:
         return open_onnxruntime(path, spec, threads=None, **chosen)
     from u2net.engines.openvino import open_openvino
 
-    return open_openvino(path, spec, threads=None, cache_dir=folder, **chosen)
+    ranges = Ranges("", {"picture": (-2.0, 2.0)}, {}, {"mean": 127}) if chosen["precision"] == "int8" else None
+    return open_openvino(path, spec, threads=None, cache_dir=folder, ranges=ranges, **chosen)
 
 
 def _time_of_a_picture(session: Session) -> float:
@@ -168,12 +177,14 @@ def _time_of_a_picture(session: Session) -> float:
     return statistics.median(times)
 
 
-def ball_on_a_table() -> Picture:
-    """A picture of 1 megapixel with one object: a shaded red ball before a grey gradient."""
-    rows, columns = np.mgrid[0:800, 0:1250].astype(np.float32)
-    behind = 150 + rows / 10
-    pixels = np.stack([behind, behind, behind * 0.95], axis=-1)  # (800, 1250, 3)
-    across, down = (columns - 625) / 260, (rows - 420) / 260
+def ball_on_a_table(size: Size = (800, 1250)) -> Picture:
+    """A picture with one object, as standard of 1 megapixel: a shaded red ball before a grey gradient."""
+    height, width = size
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    behind = 150 + rows * (80 / height)
+    pixels = np.stack([behind, behind, behind * 0.95], axis=-1)  # (H, W, 3)
+    radius = 0.325 * height
+    across, down = (columns - width / 2) / radius, (rows - 0.525 * height) / radius
     depth = np.sqrt(np.clip(1 - across**2 - down**2, 0, None))
     light = (0.25 + 0.75 * np.clip(depth * 0.7 - across * 0.4 - down * 0.5, 0, None))[..., None]
     ball = light * np.array([225, 40, 30], np.float32)

@@ -12,7 +12,9 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from u2net.damage import DAMAGE
 from u2net.errors import UnreadablePicture
+from u2net.sources import Opened
 
 # Pillow's name of a format, and the module that reads it; JPEG includes MPO, which phones write. Left out are formats
 # that start another program (EPS, WMF), whose reader is only a stub (GRIB, HDF5, BUFR, MPEG), and old kin of scanners
@@ -103,6 +105,16 @@ def open_image(stream: BinaryIO, prefix: bytes, name: str) -> Image.Image:
         f"{name}: is not a picture in a format u2net reads "
         "(JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC, BMP, JPEG 2000, PSD and some more)"
     )
+
+
+def declared_pixels(opened: Opened) -> int | None:
+    """How many pixels a file says to have, of which nothing is decoded; None where that cannot be told like this."""
+    try:
+        opened.stream.seek(0)
+        image = open_image(opened.stream, opened.stream.read(PREFIX_BYTES), opened.name)
+        return image.width * image.height
+    except DAMAGE:
+        return None
 
 
 def _refuse_endless_header(stream: BinaryIO, name: str) -> None:

@@ -19,6 +19,7 @@ from u2net.errors import BadInput, CannotWrite, MissingExtra
 from u2net.evaluate import Evaluation, Grey, Pair, read_truth
 from u2net.metrics import KEYS, f_of, mean_curves, summarise
 from u2net.pixels import read
+from u2net.scaling import at_most
 
 PAGE, TABLE = "index.html", "pictures.csv"
 SHOWN = 8
@@ -115,9 +116,8 @@ def _figure(evaluation: Evaluation, pair: Pair, row: Mapping[str, float]) -> Ite
 
 
 def _image(pixels: NDArray[np.uint8], suffix: str, what: str) -> str:
-    scale = min(1.0, _SIDE_PX / max(pixels.shape[:2]))
-    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
+    size = at_most(pixels.shape, _SIDE_PX)
+    small = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA) if size != pixels.shape[:2] else pixels
     done, data = cv2.imencode(suffix, small, [cv2.IMWRITE_JPEG_QUALITY, 85])
     assert done
     kind = {".jpg": "jpeg", ".png": "png"}[suffix]

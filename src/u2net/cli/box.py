@@ -68,7 +68,9 @@ def command(
     """
     from u2net.batch import Job, plan, plan_unwritten, refuse_overwriting
     from u2net.boxes import Annotation, Found, draw_boxes, find_boxes, to_coco, to_yolo
-    from u2net.cli.run import Report, check_target, make_folder, report_of, run
+    from u2net.cli.attempt import check_target, make_folder
+    from u2net.cli.drawing import Report, report_of
+    from u2net.cli.run import run
     from u2net.colour import parse_colour
     from u2net.encode import write_bytes
     from u2net.errors import BadInput

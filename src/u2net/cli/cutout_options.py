@@ -244,6 +244,19 @@ class BackgroundOptions:
         """Whether something is to come behind the object."""
         return any(one is not None for one in (self.background, self.gradient, self.blur))
 
+    def fingerprint(self) -> dict[str, Any]:
+        """All of it, with what a background's file holds instead of when it was written."""
+        import os
+        from dataclasses import asdict
+        from pathlib import Path
+
+        from u2net.manifest import hash_of
+
+        said = asdict(self)
+        if self.background is not None and os.path.isfile(self.background):
+            said["background"] = hash_of(Path(self.background))
+        return said
+
     def arrangement(self, frame: Framing | None, given: InputOptions) -> Arrangement:
         """All of it, read and checked. Raises BadInput for what excludes each other, and for no colour or picture."""
         from u2net.arrange import Arrangement

@@ -103,9 +103,10 @@ def _outcome(trial: Trial) -> str:
     if trial.problem:
         return f"fails: {trial.problem.split('; run: ')[0]}"
     name = f"  ({trial.name})" if trial.name != trial.device else ""
+    auto = ", which auto takes" if trial.auto and trial.engine == "openvino" else ""
     if trial.picture_s is None:
-        return f"runs{name}"
-    return f"loads in {trial.load_s:.2f} s, then {trial.picture_s:.2f} s{name}"
+        return f"runs{name}{auto}"
+    return f"loads in {trial.load_s:.2f} s, then {trial.picture_s:.2f} s{name}{auto}"
 
 
 def _of_weights(seen: Examination) -> Iterator[str]:

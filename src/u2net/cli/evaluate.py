@@ -52,8 +52,8 @@ def command(
     `u2net saliency` makes them. Files belong together that have one name, whatever the suffix. Where one has no
     partner or cannot be read nothing is measured.
 
-    A truth is cut at a half, a map spread to its full range first, as PySODMetrics does. The published numbers of
-    a model are those in f32: give --precision f32.
+    A truth is cut at a half, a map spread to its full range first, as PySODMetrics does. --precision auto is f32
+    here, in which the published numbers were made.
 
     Needs the extra: pip install 'u2net[evaluate]'
     """
@@ -73,7 +73,7 @@ def command(
     map_of: MapOf = read_map
     facts = {"maps": str(sources)}
     if not folders:
-        opened = session.open(quiet=quiet)
+        opened = session.exact().open(quiet=quiet)
         map_of = map_by(opened)
         facts = {"model": session.model, "run by": f"{opened.engine}, {opened.device}, {opened.precision}"}
     facts |= {"pictures": images} if images else {}

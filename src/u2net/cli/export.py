@@ -64,8 +64,8 @@ def command(
     Needs the extra: pip install 'u2net[export]'
     """
     try:
+        from u2net.interrupt import exit_on_sigterm
         from u2net.train.export import export
-        from u2net.train.interrupt import exit_on_sigterm
 
         with step_line(quiet=quiet) as on_step, exit_on_sigterm():
             made = export(source, to, output, size=size, fp16=fp16, all_maps=all_maps, on_step=on_step)

@@ -67,8 +67,8 @@ def command(
     from pathlib import Path
 
     from u2net.atomic import atomic_file
+    from u2net.cli.attempt import check_target, make_folder
     from u2net.cli.progress import picture_bar
-    from u2net.cli.run import check_target, make_folder
     from u2net.errors import BadInput, CannotWrite
     from u2net.gallery import LARGE_BYTES, check_size, find_gallery, page
 

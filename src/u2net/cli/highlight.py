@@ -79,7 +79,8 @@ def command(
     error (exit code 3). Other exit codes as in `u2net remove`.
     """
     from u2net.batch import plan
-    from u2net.cli.run import Drawing, Report, report_on, run
+    from u2net.cli.drawing import Drawing, Report, report_on
+    from u2net.cli.run import run
     from u2net.composite import whole
     from u2net.cut import cut_out
     from u2net.effects import check_style, highlight

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
@@ -113,9 +113,9 @@ _SESSION_OPTIONS = [
     click.option("--require-device", is_flag=True, help="Fail when the device is not there, instead of using the CPU."),
     click.option(
         "--precision",
-        type=click.Choice(["auto", "f32", "bf16"]),
+        type=click.Choice(["auto", "f32", "bf16", "int8"]),
         default="auto",
-        help="auto: bf16 where this processor has it and the model loses nothing by it, else f32.",
+        help="auto: the fastest that this processor has and that the model loses nothing by.",
     ),
     click.option("--threads", type=click.IntRange(min=1), help="At most so many processor threads."),
     click.option("--offline", is_flag=True, help="Never fetch a weight file."),
@@ -213,8 +213,12 @@ class SessionOptions:
     threads: int | None
     offline: bool
 
-    def open(self, *, quiet: bool) -> Session:
-        """Open the session, with a progress bar on a terminal while its weights arrive."""
+    def exact(self) -> SessionOptions:
+        """The same with f32 for `auto`, for maps that are compared with other people's numbers."""
+        return replace(self, precision="f32") if self.precision == "auto" else self
+
+    def open(self, *, quiet: bool, requests: int = 1) -> Session:
+        """Open the session, with a progress bar on a terminal while its weights arrive. requests: as there."""
         from u2net.cli.progress import download_bar
         from u2net.session import open_session
 
@@ -226,6 +230,7 @@ class SessionOptions:
                 require_device=self.require_device,
                 precision=self.precision,
                 threads=self.threads,
+                requests=requests,
                 offline=self.offline,
                 on_progress=on_progress,
             )

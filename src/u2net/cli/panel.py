@@ -60,7 +60,8 @@ def command(
     exit codes as in `u2net remove`.
     """
     from u2net.batch import plan
-    from u2net.cli.run import Drawing, Report, report_on, run
+    from u2net.cli.drawing import Drawing, Report, report_on
+    from u2net.cli.run import run
     from u2net.cut import cut_out
     from u2net.encode import SUFFIX_OF_FORMAT
     from u2net.errors import BadInput

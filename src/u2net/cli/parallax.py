@@ -61,7 +61,8 @@ def command(
     import cv2
 
     from u2net.batch import plan
-    from u2net.cli.run import Report, report_of, report_on, run
+    from u2net.cli.drawing import Report, report_of, report_on
+    from u2net.cli.run import run
     from u2net.cut import cut_out
     from u2net.encode_frames import encode_frames
     from u2net.errors import BadInput

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -101,7 +102,8 @@ def command(
     import numpy as np
 
     from u2net.batch import plan
-    from u2net.cli.run import Drawing, Report, run
+    from u2net.cli.drawing import Drawing, Report
+    from u2net.cli.run import run
     from u2net.composite import whole
     from u2net.cut import is_cutout
     from u2net.encode import SUFFIX_OF_FORMAT
@@ -127,12 +129,15 @@ def command(
         where = {"scale": round(found.scale, 4), "rotation": round(found.rotation, 2), "matches": found.matches}
         located = {"located": {"at": [round(found.x, 1), round(found.y, 1)], **where}}
     wishes = subject.wishes
+    opening = threading.Lock()  # two pictures are in work at a time
     open_session = functools.cache(lambda: session.open(quiet=given.quiet))  # cutouts need none
 
     def find(picture: Picture) -> Prediction:
         if is_cutout(picture):
             return Prediction(np.ones((1, 1), np.float32), picture.size, MODELS["u2net"])
-        return find_subject(open_session(), picture, **wishes)
+        with opening:
+            opened = open_session()
+        return find_subject(opened, picture, **wishes)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = whole(picture) if is_cutout(picture) else edge.cut(picture, prediction)

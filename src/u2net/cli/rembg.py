@@ -162,7 +162,7 @@ def one(given: RembgOptions, source: str, target: str | None) -> None:
     terminal, beside INPUT as <stem>.out.png. The result is a PNG.
     """
     from u2net.batch import Job
-    from u2net.cli.run import check_target, make_folder, named
+    from u2net.cli.attempt import check_target, make_folder, named
     from u2net.encode import write_bytes
     from u2net.errors import BadInput
 
@@ -237,7 +237,7 @@ def stream(given: RembgOptions, output_specifier: str | None, width: int, height
     """
     from PIL import Image
 
-    from u2net.cli.run import make_folder
+    from u2net.cli.attempt import make_folder
     from u2net.encode import write_bytes
     from u2net.errors import BadInput, PictureTooLarge
     from u2net.pixels import MAX_PIXELS

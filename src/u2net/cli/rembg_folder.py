@@ -12,17 +12,16 @@ from typing import TypeAlias
 import click
 
 from u2net.batch import Job, jobs_below, plan
+from u2net.cli.attempt import check_target, make_folder, named
 from u2net.cli.progress import picture_bar
 from u2net.cli.rembg import RembgOptions, read_file
-from u2net.cli.run import check_target, make_folder, named
 from u2net.encode import write_bytes
 from u2net.errors import BadInput, CannotWrite, U2NetError
+from u2net.watch import POLL_S, Arrivals, stamp
 
-POLL_S = 0.5
 STOP_FILE = "stop.txt"
 
 Cut: TypeAlias = Callable[[bytes], bytes]
-_Stamp: TypeAlias = tuple[int, int, int]
 
 
 def cut_folder(given: RembgOptions, folder: Path, output: Path, *, watch: bool, delete_input: bool) -> int:
@@ -92,27 +91,16 @@ def arrivals(folder: Path, output: Path, *, every_s: float = POLL_S) -> Iterator
     One that changes later comes again. Ends when a file stop.txt appears in the folder, and deletes that.
     """
     stop = folder / STOP_FILE
-    before = _stamp(stop)
-    growing: dict[Path, _Stamp] = {}
-    done: dict[Path, _Stamp] = {}
+    before = stamp(stop)
+    seen = Arrivals()
     while True:
-        seen: dict[Path, _Stamp] = {}
-        for job in jobs_below(folder, output, suffix=".png"):
-            assert job.source is not None
-            now = _stamp(job.source)
-            if now is None or now == done.get(job.source):
-                continue
-            if now == growing.get(job.source) and now[1] > 0:
-                done[job.source] = now
-                yield job
-            else:
-                seen[job.source] = now
-            if _stamp(stop) not in (None, before):
+        for job in seen.among(jobs_below(folder, output, suffix=".png")):
+            yield job
+            if stamp(stop) not in (None, before):
                 break
-        if _stamp(stop) not in (None, before):
+        if stamp(stop) not in (None, before):
             stop.unlink(missing_ok=True)
             return
-        growing = seen
         time.sleep(every_s)
 
 
@@ -132,12 +120,3 @@ def _cut_one(job: Job, cut: Cut, *, delete_input: bool) -> None:
         job.source.unlink()
     except OSError as error:
         raise CannotWrite(f"{job.source}: is cut out, but cannot be deleted: {error.strerror or error}") from error
-
-
-def _stamp(path: Path) -> _Stamp | None:
-    """What changes when a file is written to, or None where it is not there: time, bytes, which file it is."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino

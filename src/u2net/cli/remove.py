@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from u2net import __version__
 from u2net.cli.cutout_options import (
     BackgroundOptions,
     EdgeOptions,
@@ -16,6 +18,7 @@ from u2net.cli.cutout_options import (
     frame_options,
     framed_report,
 )
+from u2net.cli.many_options import ManyOptions, many_options
 from u2net.cli.options import (
     EncodingOptions,
     InputOptions,
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 @frame_options
 @background_options
 @encoding_options
+@many_options
 def command(
     session: SessionOptions,
     given: InputOptions,
@@ -56,6 +60,7 @@ def command(
     framed: FrameOptions,
     scene: BackgroundOptions,
     encoding: EncodingOptions,
+    many: ManyOptions,
 ) -> int:
     """Cut the object out of pictures.
 
@@ -67,27 +72,21 @@ def command(
     crop or to cast a shadow), 4 no weights, 5 no such device or engine.
     """
     from u2net.arrange import arrange, frame_box
-    from u2net.batch import plan
-    from u2net.cli.run import Drawing, Report, report_on, run
+    from u2net.cli.drawing import Drawing, Report, report_on
+    from u2net.cli.many import Plan, run_many
     from u2net.encode import SUFFIX_OF_FORMAT
     from u2net.errors import BadInput
+    from u2net.manifest import model_identity
     from u2net.subject import find_subject
 
     if only_mask and (scene.given or scene.shadow):
         raise BadInput("--only-mask is the alpha alone; it and a background or a shadow exclude each other")
     frame = framed.frame()
     wanted = scene.arrangement(frame, given)
+    wishes = subject.wishes
     chosen = encoding.format_for(given.output)
-    jobs = plan(
-        given.inputs,
-        given.output,
-        tag="mask" if only_mask else "cutout",
-        suffix=SUFFIX_OF_FORMAT[chosen],
-        reads=[scene.background],
-    )
-    if chosen == "jpeg" and not (wanted.replaces or only_mask or given.quiet):
+    if chosen == "jpeg" and not (wanted.replaces or only_mask or given.quiet or many.dry_run):
         click.echo("u2net: JPEG has no transparency; the object is laid over white (--background)", err=True)
-    find = functools.partial(find_subject, session.open(quiet=given.quiet), **subject.wishes)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = edge.cut(picture, prediction)
@@ -98,13 +97,32 @@ def command(
             return (cutout if frame is None else cutout.cropped(frame)).mask(), report
         return arrange(cutout, picture, wanted, may_be_empty=True), report
 
-    drawing = Drawing(
-        find,
-        draw,
-        chosen,
-        encoding,
-        grey=only_mask,
-        needs_object=frame is not None or scene.shadow is not None or scene.blur is not None,
-        moves=frame is None,
-    )
-    return run(jobs, drawing, given)
+    def drawing(requests: int) -> Drawing:
+        return Drawing(
+            functools.partial(find_subject, session.open(quiet=given.quiet, requests=requests), **wishes),
+            draw,
+            chosen,
+            encoding,
+            grey=only_mask,
+            needs_object=frame is not None or scene.shadow is not None or scene.blur is not None,
+            moves=frame is None,
+        )
+
+    def options() -> dict[str, Any]:
+        """All that changes a result."""
+        return {
+            "u2net": __version__,
+            "command": "remove",
+            "model": model_identity(session.model),
+            "precision": session.precision,
+            "format": chosen,
+            "only_mask": only_mask,
+            "background": scene.fingerprint(),
+            "subject": asdict(subject),
+            "edge": asdict(edge),
+            "framed": asdict(framed),
+            "encoding": asdict(replace(encoding, file_format=None)),
+        }
+
+    planned = Plan("mask" if only_mask else "cutout", SUFFIX_OF_FORMAT[chosen], reads=[scene.background])
+    return run_many(drawing, given, many, planned, options, threads=session.threads)

@@ -64,7 +64,8 @@ def command(
     """
     from u2net.arrange import arrange, frame_box
     from u2net.batch import plan
-    from u2net.cli.run import Drawing, Report, report_on, run
+    from u2net.cli.drawing import Drawing, Report, report_on
+    from u2net.cli.run import run
     from u2net.encode import SUFFIX_OF_FORMAT
     from u2net.errors import BadInput
     from u2net.subject import find_subject

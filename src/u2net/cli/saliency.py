@@ -38,12 +38,15 @@ def command(
     """Write the saliency map: 8-bit grey, of the picture's size, made as the authors' published results.
 
     IN is a picture, a folder (searched recursively), a pattern, or - for standard input. A result is written beside its
-    input as <stem>.saliency.png, or into -o as <stem>.png. Exit codes as in `u2net remove`.
+    input as <stem>.saliency.png, or into -o as <stem>.png. Here --precision auto is f32, as the published results are.
+
+    Exit codes as in `u2net remove`.
     """
     import numpy as np
 
     from u2net.batch import plan
-    from u2net.cli.run import Report, run
+    from u2net.cli.drawing import Report, report_of
+    from u2net.cli.run import run
     from u2net.encode import SUFFIX_OF_FORMAT, encode
     from u2net.errors import BadInput
     from u2net.region import bounding_box
@@ -57,7 +60,7 @@ def command(
     suffix = ".npy" if npy else SUFFIX_OF_FORMAT[chosen]
     jobs = plan(given.inputs, given.output, tag="saliency", suffix=suffix)
     written, wishes = encoding.choices, subject.wishes
-    opened = session.open(quiet=given.quiet)
+    opened = session.exact().open(quiet=given.quiet)
 
     def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
         prediction = find_subject(opened, picture, **wishes)
@@ -65,9 +68,7 @@ def command(
         report = {
             "box": bounding_box(grey > 127),
             "coverage": round(float(grey.mean()) / 255, 4),
-            "confidence": round(prediction.confidence, 4),
-            "found": prediction.found,
-        }
+        } | report_of(prediction)
 
         def finish() -> bytes:
             if not npy:

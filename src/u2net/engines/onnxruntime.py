@@ -62,7 +62,7 @@ def open_onnxruntime(
     Raises EngineUnavailable (not installed, no such device or precision), WeightsUnavailable (unusable file).
     """
     onnxruntime = import_onnxruntime(device)
-    if precision == "bf16":
+    if precision in ("bf16", "int8"):
         raise EngineUnavailable("the onnxruntime engine computes in f32 only; use --precision f32 or auto")
 
     loaded, problem, mend = None, "", ""

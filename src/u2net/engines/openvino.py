@@ -7,21 +7,27 @@ import hashlib
 import io
 import logging
 import mmap
+import queue
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from u2net.atomic import atomic_file
+from u2net.engines.int8 import quantize_graph
 from u2net.errors import EngineUnavailable, WeightsUnavailable
+from u2net.ranges import Ranges
 from u2net.session import Session
 from u2net.types import Map, ModelSpec, Tensor
 
 log = logging.getLogger("u2net")
 
+_AVX2 = 11  # cv::CPU_AVX2, which cv2 does not name; false on processors that are not of x86
 _DEVICE = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
 
 
@@ -34,18 +40,25 @@ def open_openvino(
     require_device: bool,
     threads: int | None,
     cache_dir: Path,
+    requests: int = 1,
+    ranges: Ranges | None = None,
 ) -> Session:
     """Compile a model file (.onnx, .xml) for a device, or take up the compiled model of an earlier start.
 
-    precision: `auto`, `f32` or `bf16`. device: `cpu`, `gpu` or `npu`.
+    precision: `auto`, `f32`, `bf16` or `int8`. device: `cpu`, `gpu` or `npu`. requests: at a time, on the CPU; others
+    take one. ranges: what an int8 model is made by.
     cache_dir: where compiled models lie; one that cannot be written only costs the next start its speed.
     Raises EngineUnavailable for a device or precision that is not here, WeightsUnavailable for an unusable file.
     """
     core = _core()
     have = [name.split(".")[0] for name in core.available_devices]
+
+    def open_on(device: str) -> Session:
+        return _open(core, path, spec, precision, device, threads, cache_dir, requests, ranges)
+
     if _DEVICE[device] in have:
         try:
-            return _open(core, path, spec, precision, device, threads, cache_dir)
+            return open_on(device)
         except RuntimeError as error:  # of a driver
             problem = f"OpenVINO finds '{device}' here but cannot use it ({_last_line(error)})"
     else:
@@ -55,7 +68,7 @@ def open_openvino(
         raise EngineUnavailable(f"{problem}; run: u2net doctor")
     log.warning("%s; the CPU is used (--require-device makes this an error); run: u2net doctor", problem)
     try:
-        return _open(core, path, spec, precision, "cpu", threads, cache_dir)
+        return open_on("cpu")
     except RuntimeError as error:
         raise EngineUnavailable(f"OpenVINO cannot use the CPU ({_last_line(error)}); run: u2net doctor") from error
 
@@ -85,58 +98,126 @@ def _last_line(error: BaseException) -> str:
 
 
 def _open(
-    core: Any, path: Path, spec: ModelSpec, precision: str, device: str, threads: int | None, cache_dir: Path
+    core: Any,
+    path: Path,
+    spec: ModelSpec,
+    precision: str,
+    device: str,
+    threads: int | None,
+    cache_dir: Path,
+    requests: int,
+    ranges: Ranges | None,
 ) -> Session:
-    import openvino as ov
-
     target = _DEVICE[device]
-    capabilities = core.get_property(target, "OPTIMIZATION_CAPABILITIES")
-    chosen = choose_precision(precision, spec, has_bf16="BF16" in capabilities, device=device)
+    able = abilities(core.get_property(target, "OPTIMIZATION_CAPABILITIES"), device)
+    chosen = choose_precision(precision, spec, able=able, device=device, has_ranges=ranges is not None)
 
-    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": chosen}
+    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
     if target == "CPU":
         config["ENABLE_CPU_PINNING"] = False  # else all processes on a machine share its first cores
         if threads is not None:
             config["INFERENCE_NUM_THREADS"] = threads
-    kin = f"{_name_of(path, spec)}-{chosen}-"
-    blob = cache_dir / f"{kin}{_fingerprint(path, spec, core, target, ov.__version__)}.blob"
-    compiled, kept = _import_compiled(core, blob, target, config)
-    if compiled is None:
-        compiled = core.compile_model(_read_model(core, path, spec), target, config)
-        if _export_compiled(compiled, blob, f"{kin}*.blob"):
-            again, kept = _import_compiled(core, blob, target, config)  # takes less memory than the one just made
-            compiled = again or compiled
+    requests = requests if target == "CPU" else 1
+    if requests > 1:
+        config |= {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": requests}
+    try:
+        compiled, kept = _compiled(core, path, spec, chosen, target, config, cache_dir, ranges)
+    except EngineUnavailable as error:
+        if precision != "auto" or chosen != "int8":
+            raise
+        log.warning("%s; int8 is not used", error)
+        chosen = choose_precision(precision, spec, able=able, device=device, has_ranges=False)
+        compiled, kept = _compiled(core, path, spec, chosen, target, config, cache_dir, None)
 
     height, width = compiled.input(0).get_partial_shape()[2:4]
     if not (height.is_dynamic or width.is_dynamic):
         spec = replace(spec, size=(height.get_length(), width.get_length()))
-    request = compiled.create_infer_request()
+    idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    for _ in range(requests):
+        idle.put(compiled.create_infer_request())
 
     def infer(tensor: Tensor, _kept: object = kept) -> list[Map]:  # _kept: the mapped file lives as long as the model
+        request = idle.get()
         try:
             found = request.infer({0: tensor}, share_inputs=True)
+            return [np.array(found[index]) for index in range(len(compiled.outputs))]
         except RuntimeError as error:  # out of the device's memory, a driver that went away
             raise EngineUnavailable(f"OpenVINO failed on '{device}': {_last_line(error)}") from error
-        return [np.array(found[index]) for index in range(len(compiled.outputs))]
+        finally:
+            idle.put(request)
 
-    return Session(spec, "openvino", device, chosen, infer)
+    return Session(spec, "openvino", device, chosen, infer, requests)
 
 
-def choose_precision(precision: str, spec: ModelSpec, *, has_bf16: bool, device: str) -> str:
-    """What `auto` means for this model on this device. Raises EngineUnavailable for a precision that is not here."""
+def _compiled(
+    core: Any,
+    path: Path,
+    spec: ModelSpec,
+    precision: str,
+    target: str,
+    config: dict[str, Any],
+    cache_dir: Path,
+    ranges: Ranges | None,
+) -> tuple[Any, object]:
+    """(compiled model, what must outlive it); of an earlier start, else made and kept for the next."""
+    import openvino as ov
+
+    # What of an int8 model is not int8 stays f32: u2netp loses in bf16, and little time is to be had there.
+    config = config | {"INFERENCE_PRECISION_HINT": "f32" if precision == "int8" else precision}
+    table = ranges.fingerprint if ranges and precision == "int8" else ""
+    kin = f"{_name_of(path, spec)}-{precision}-"
+    blob = cache_dir / f"{kin}{_fingerprint(path, spec, core, target, ov.__version__, table)}.blob"
+    compiled, kept = _import_compiled(core, blob, target, config)
+    if compiled is None:
+        model = read_model(core, path, spec)
+        if table and ranges:
+            quantize_graph(model, ranges)
+        compiled = core.compile_model(model, target, config)
+        del model
+        if _export_compiled(compiled, blob, f"{kin}*.blob"):
+            again, kept = _import_compiled(core, blob, target, config)  # takes less memory than the one just made
+            compiled = again or compiled
+    return compiled, kept
+
+
+def abilities(capabilities: Sequence[str], device: str) -> set[str]:
+    """The precisions besides f32 in which a device is known to be faster, from what OpenVINO says that it can do.
+
+    OpenVINO says INT8 of every processor. With AVX2, and more so with VNNI or AMX, it is faster than f32; elsewhere it
+    was not measured.
+    """
+    able = {"bf16"} if "BF16" in capabilities else set()
+    if device == "cpu" and "INT8" in capabilities and cv2.checkHardwareSupport(_AVX2):
+        able.add("int8")
+    return able
+
+
+def choose_precision(precision: str, spec: ModelSpec, *, able: set[str], device: str, has_ranges: bool) -> str:
+    """What a wanted precision means for this model on this device: `auto` the fastest that costs no accuracy.
+
+    able: see `abilities`. has_ranges: whether there is a table to make an int8 model by.
+    Raises EngineUnavailable for a precision that is not here.
+    """
     if precision == "auto":
-        return "bf16" if has_bf16 and "bf16" in spec.free_precisions else "f32"
-    if precision == "bf16" and not has_bf16:
+        usable = able if has_ranges else able - {"int8"}
+        return next((one for one in spec.free_precisions if one in usable), "f32")
+    if precision == "bf16" and "bf16" not in able:
         raise EngineUnavailable(f"the {device} of this machine does not compute in bf16; use --precision auto or f32")
+    if precision == "int8" and not has_ranges:
+        raise EngineUnavailable(
+            f"there is no table to make an int8 model of {spec.name} by; make one with "
+            f"u2net quantize {spec.name if spec.checksum else spec.file} --images FOLDER, or use --precision auto"
+        )
     return precision
 
 
 def compiled_models(name: str, cache_dir: Path) -> list[Path]:
     """The compiled models of one name that earlier starts have kept."""
-    return [path for precision in ("bf16", "f32") for path in cache_dir.glob(f"{name}-{precision}-*.blob")]
+    return [path for precision in ("int8", "bf16", "f32") for path in cache_dir.glob(f"{name}-{precision}-*.blob")]
 
 
-def _read_model(core: Any, path: Path, spec: ModelSpec) -> Any:
+def read_model(core: Any, path: Path, spec: ModelSpec) -> Any:
+    """A model file as OpenVINO's model, of a fixed size where it has one. Raises WeightsUnavailable."""
     import openvino as ov
 
     try:
@@ -159,11 +240,11 @@ def _name_of(path: Path, spec: ModelSpec) -> str:
     return spec.name if spec.checksum else "own-" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
 
 
-def _fingerprint(path: Path, spec: ModelSpec, core: Any, target: str, version: str) -> str:
+def _fingerprint(path: Path, spec: ModelSpec, core: Any, target: str, version: str, table: str) -> str:
     """What a compiled model depends on, besides what its file name says."""
     status = path.stat()
     weights = spec.checksum or f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
-    parts = (weights, version, core.get_property(target, "FULL_DEVICE_NAME"), spec.size, spec.fit)
+    parts = (weights, version, core.get_property(target, "FULL_DEVICE_NAME"), spec.size, spec.fit, table)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

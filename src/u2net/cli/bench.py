@@ -1,0 +1,198 @@
+"""u2net bench: how fast u2net is on this machine."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from u2net.cli.options import LIMIT, complete_files, complete_models
+from u2net.cli.progress import download_bar, step_line
+from u2net.session import ENGINES, PRECISIONS
+
+if TYPE_CHECKING:
+    from u2net.bench import Bench, Missing, Row
+    from u2net.machine import Machine
+
+WIDTH = 80
+_BUSY_LOAD = 0.25
+"""Of the cores: from here on other programs take time from what is measured."""
+_NOISY = 0.15
+
+
+@click.command(
+    "bench", epilog="Examples: u2net bench · u2net bench u2netp --seconds 30 · u2net bench --json > bench.json"
+)
+@click.argument("models", nargs=-1, metavar="[MODEL...]", shell_complete=complete_models)
+@click.option(
+    "--engine", "engines", type=click.Choice(ENGINES[1:]), multiple=True, help="Only with this; can be repeated."
+)
+@click.option(
+    "--precision", "precisions", type=click.Choice(PRECISIONS[1:]), multiple=True, help="Only in this; can be repeated."
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "gpu", "npu", "cuda", "coreml", "directml", "rocm"]),
+    default="cpu",
+    show_default=True,
+    help="Where the network runs.",
+)
+@click.option("--threads", type=click.IntRange(min=1), help="At most so many processor threads.")
+@click.option(
+    "--pictures",
+    metavar="DIR|FILE",
+    help="Your own pictures, instead of one of 1.5 megapixels that u2net draws.",
+    shell_complete=complete_files,
+)
+@click.option(
+    "--seconds", type=LIMIT, default=6, show_default=True, help="How long each row is measured, besides its starts."
+)
+@click.option(
+    "--rounds", type=click.IntRange(min=2), default=3, show_default=True, help="Starts of each row; they take turns."
+)
+@click.option("--offline", is_flag=True, help="Never fetch a weight file.")
+@click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object; docs/performance.md has its keys.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(
+    models: tuple[str, ...], pictures: str | None, seconds: float, as_json: bool, quiet: bool, **wishes: Any
+) -> int:
+    """Measure how fast u2net is here: each model with each engine and precision.
+
+    MODEL is a name or an .onnx or .xml file; without one, all whose weights are here, and nothing is fetched. Each row
+    is a process of its own, started several times in turn with the others: from its start to the first map, the network
+    alone, a picture from its bytes to those of a PNG, several threads at once, and the memory taken.
+
+    Exit codes: 0 measured, 1 one of them crashed, 2 wrong usage or pictures, 4 weights, 5 nothing of what was asked for
+    is on this machine.
+    """
+    from u2net.batch import plan_unwritten
+    from u2net.bench import bench
+    from u2net.machine import this_machine
+
+    files = [job.source for job in plan_unwritten([pictures]) if job.source] if pictures is not None else []
+    with download_bar(quiet=quiet) as on_progress, step_line(quiet=quiet) as on_step:
+        measured = bench(models, pictures=files, seconds=seconds, on_step=on_step, on_progress=on_progress, **wishes)
+    machine = this_machine()
+    if as_json:
+        click.echo(json.dumps(as_object(measured, machine)))
+    else:
+        click.echo("\n".join(report(measured, machine)))
+    return 1 if any(each.failed for each in measured.missing) else 0
+
+
+def as_object(measured: Bench, machine: Machine) -> dict[str, Any]:
+    """What --json prints: what was measured, with the numbers of the table worked out, and on what."""
+    import sys
+    from datetime import datetime, timezone
+
+    from u2net import __version__
+    from u2net.bench import percentile
+    from u2net.engines import DISTRIBUTIONS, installed
+
+    rows = []
+    for row in measured.rows:
+        found = asdict(row)
+        for name in ("network_s", "picture_s"):
+            found[name] = {"p50": percentile(found[name], 50), "p95": percentile(found[name], 95), "runs": found[name]}
+        for name in ("start_s", "pictures_per_s"):
+            found[name] = {"p50": percentile(found[name], 50), "runs": found[name]}
+        rows.append(found)
+    return {
+        "u2net": __version__,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": ["u2net", *sys.argv[1:]],
+        "machine": asdict(machine),
+        "engines": {engine: installed(engine) for engine in DISTRIBUTIONS},
+        **asdict(measured),
+        "rows": rows,
+    }
+
+
+def report(measured: Bench, machine: Machine) -> Iterator[str]:
+    """The lines that a person reads, of at most 80 columns but for names."""
+    yield from _wrapped(f"{machine.processor}, {machine.threads} threads; {_of_pictures(measured)}.")
+    for model in dict.fromkeys(row.model for row in measured.rows):
+        rows = [row for row in measured.rows if row.model == model]
+        yield ""
+        yield model
+        yield "  engine       preci-    start, s     network, ms    picture, ms  pict.  memory"
+        yield "               sion    first   next     p50    p95     p50    p95     /s      MB"
+        yield from map(_line, rows)
+    yield ""
+    yield from _wrapped(
+        "start: from the process' start to the first map, first ever (the model is compiled) and later. picture: from "
+        f"its bytes to those of a PNG. pictures/s: {measured.threads_at_once} threads with one session. memory: the "
+        "peak, one picture at a time."
+    )
+    yield from _verdicts(measured)
+    for problem in dict.fromkeys(_of_missing(each, measured) for each in measured.missing):
+        yield from _wrapped(problem)
+    yield from _noise(measured, machine)
+
+
+def _line(row: Row) -> str:
+    from u2net.bench import percentile
+
+    name = f"{row.engine:<12} {row.precision + ('*' if row.auto else ''):<6}"
+    starts = f"{row.first_start_s:7.2f}{percentile(row.start_s, 50):7.2f}"
+    times = "".join(
+        f" {percentile(samples, 50) * 1e3:7.0f}{percentile(samples, 95) * 1e3:7.0f}"
+        for samples in (row.network_s, row.picture_s)
+    )
+    memory = f"{row.memory_bytes / 1e6:7.0f}" if row.memory_bytes is not None else "      -"
+    return f"  {name} {starts}{times}{percentile(row.pictures_per_s, 50):7.2f}{memory}"
+
+
+def _verdicts(measured: Bench) -> Iterator[str]:
+    """What auto takes, and where something else is quicker."""
+    from u2net.bench import percentile
+
+    if any(row.auto for row in measured.rows):
+        yield "*: what --engine auto --precision auto takes here."
+    for model in dict.fromkeys(row.model for row in measured.rows):
+        times = {row: percentile(row.network_s, 50) for row in measured.rows if row.model == model}
+        fastest = min(times, key=lambda row: times[row])
+        chosen = next((row for row in times if row.auto), None)
+        if chosen and times[chosen] > times[fastest] * (1 + _NOISY):
+            ratio = times[chosen] / times[fastest]
+            yield f"{model}: {fastest.engine} {fastest.precision} is {ratio:.1f} times as fast as that."
+        for case in measured.autos:
+            if case.model == model and chosen is None:
+                yield f"{model}: auto takes {case.engine} {case.precision} here, which was not measured."
+        if not all(row.found for row in times):
+            yield f"{model} sees no object in the first picture: an empty cutout is quicker to make."
+
+
+def _of_pictures(measured: Bench) -> str:
+    if measured.picture_size:
+        height, width = measured.picture_size
+        what = f"a drawn picture of {width} x {height} pixels"
+    else:
+        what = f"{measured.pictures} of your pictures"
+    return f"{what}, {measured.rounds} rounds, {measured.seconds:g} s for each row"
+
+
+def _of_missing(each: Missing, measured: Bench) -> str:
+    """Without the model where it is the same for all."""
+    models = {row.model for row in measured.rows} | {one.model for one in measured.missing}
+    alike = {one.model for one in measured.missing if (one.engine, one.precision) == (each.engine, each.precision)}
+    what = f"{each.engine} {each.precision}" if alike == models else f"{each.model}, {each.engine} {each.precision}"
+    return f"{'failed' if each.failed else 'not here'}: {what}: {each.problem.split('; ')[0]}"
+
+
+def _noise(measured: Bench, machine: Machine) -> Iterator[str]:
+    from u2net.bench import noisiest
+
+    noise = noisiest(measured.rows)
+    load = "" if measured.load is None else f", load before it {measured.load:.1f} on {machine.cores} cores"
+    yield f"noise: the rounds differ by up to {noise:.0%}{load}."
+    if noise > _NOISY or (measured.load or 0) > _BUSY_LOAD * machine.cores:
+        yield from _wrapped("The machine was busy with something else: trust no difference smaller than that.")
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,198 @@
+"""Folders of pictures: what is there already is not done again, what arrives is done, and all of it is reported."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import click
+
+from u2net.batch import Job, are_many, jobs_below, plan
+from u2net.batch_report import BatchReport
+from u2net.cli.attempt import Done, Surroundings, Task, check_target, make_folder
+from u2net.cli.drawing import Work
+from u2net.cli.many_options import ManyOptions
+from u2net.cli.options import InputOptions
+from u2net.cli.run import Tally, check_streams, conclude, run_tasks
+from u2net.errors import UnreadablePicture
+from u2net.manifest import NOTHING_TO_DO, Manifest, Outcome, Standing, open_manifest, own_parts
+from u2net.pipeline import requests_for
+from u2net.watch import POLL_S, Arrivals
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `batch.plan` takes besides inputs and output."""
+
+    tag: str
+    suffix: str
+    reads: Sequence[str | None] = ()
+
+
+@dataclass
+class _Batch:
+    """One run. open_work: given the number of requests, what does a picture; called when the first is to be done.
+
+    busy: inputs in work; made: while watching, from what a result was made.
+    """
+
+    open_work: Callable[[int], Work]
+    requests: int
+    manifest: Manifest | None
+    overwrite: bool
+    opened: list[Work] = field(default_factory=list)
+    by_hand: int = 0
+    busy: set[Path] = field(default_factory=set)
+    made: dict[Path, Path] = field(default_factory=dict)
+
+    def standing(self, job: Job) -> Standing:
+        return "new" if self.manifest is None or self.overwrite else self.manifest.standing(job)
+
+    def task(self, job: Job) -> Task:
+        standing = self.standing(job)
+        if standing in NOTHING_TO_DO:
+            self.by_hand += standing == "changed by hand"
+            return Task(job, None, skipped=standing)
+        if not self.opened:
+            self.opened.append(self.open_work(self.requests))
+            if self.manifest:
+                self.manifest.note_options()
+        return Task(job, self.opened[0])
+
+    def arriving(self, folders: Sequence[Path], output: Path, suffix: str, excludes: Sequence[str]) -> Iterator[Any]:
+        """Tasks for what arrives, without end; None where nothing does."""
+        arrivals = Arrivals()
+        lost: set[Path] = set()
+        postponed: list[Job] = []
+        while True:
+            start = time.monotonic()
+            seen: list[Job] = []
+            for folder in folders:
+                try:
+                    seen += jobs_below(folder, output, suffix=suffix, excludes=excludes)
+                    lost.discard(folder)
+                except UnreadablePicture as error:
+                    if folder not in lost:
+                        click.echo(f"u2net: {error}; waiting for it", err=True)
+                    lost.add(folder)
+            offered, postponed = postponed, []
+            for job in (*offered, *arrivals.among(seen)):
+                assert job.source is not None and job.target is not None
+                if job.source in self.busy:
+                    postponed.append(job)
+                elif self.made.setdefault(job.target, job.source) != job.source:
+                    other = self.made[job.target]
+                    yield Task(job, None, refused=f"its result would replace that of {other}; rename it")
+                else:
+                    task = self.task(job)
+                    if task.work:
+                        self.busy.add(job.source)
+                    yield task
+            time.sleep(max(POLL_S, 4 * (time.monotonic() - start)) if not postponed else POLL_S)
+            yield None
+
+    def ended(self, one: Done) -> None:
+        if one.job.source:
+            self.busy.discard(one.job.source)
+        if self.manifest is None or one.skipped or one.refused:
+            return
+        said = {name: one.report.get(name) for name in ("found", "confidence", "times_s")}
+        error = str(one.error) if one.error else None
+        self.manifest.record(one.job, Outcome(one.input, error, result_bytes=one.result_bytes, **said))
+
+
+def run_many(
+    open_work: Callable[[int], Work],
+    given: InputOptions,
+    many: ManyOptions,
+    planned: Plan,
+    options: Callable[[], Mapping[str, Any]],
+    *,
+    threads: int | None,
+) -> int:
+    """Plan and do what a user typed, and return the exit code.
+
+    open_work: as for `_Batch`. options: all that changes a result, for the record in a folder of results. threads: at
+    most so many for the network.
+    """
+    many.check(given)
+    how: dict[str, Any] = {"tag": planned.tag, "suffix": planned.suffix, "reads": planned.reads}
+    inputs = list(given.inputs)
+    if many.watch:
+        output = Path(given.output or "")
+        inputs = [
+            text for text in inputs if jobs_below(Path(text), output, suffix=planned.suffix, excludes=many.exclude)
+        ]
+    jobs = plan(inputs, given.output, excludes=many.exclude, **how) if inputs else []
+    several = many.watch or are_many(given.inputs)
+    folder = Path(given.output) if given.output is not None and several else None
+    if many.dry_run:
+        with ExitStack() as stack:
+            looked = None
+            if folder:
+                asked = {"needs_object": given.fail_if_empty, "only_look": True}
+                looked = stack.enter_context(open_manifest(folder, options(), **asked))
+            _say_what_would_be_done(jobs, _Batch(open_work, 1, looked, many.overwrite), given)
+        return 0
+    check_streams(jobs, given)
+    report = BatchReport(Path(many.report)) if many.report else None
+    started, start = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
+
+    def told(one: Done) -> None:
+        if report:
+            outcome = "failed" if one.error else "up to date" if one.skipped else "done"
+            report.add({"outcome": outcome, **one.report})
+
+    with ExitStack() as stack:
+        owner, manifest = "", None
+        if folder:
+            check_target(folder / "x", beside=False)
+            make_folder(folder)
+            owner = stack.enter_context(own_parts(folder))
+            manifest = stack.enter_context(open_manifest(folder, options(), needs_object=given.fail_if_empty))
+        requests = requests_for(threads) if several else 1
+        batch = _Batch(open_work, requests, manifest, many.overwrite)
+        around = Surroundings(owner=owner, identifies=manifest is not None)
+        if many.watch:
+            assert folder is not None
+            tasks = batch.arriving(list(map(Path, given.inputs)), folder, planned.suffix, many.exclude)
+        else:
+            tasks = map(batch.task, jobs)
+        count = 0 if many.watch else len(jobs)
+        tally = run_tasks(tasks, given, around, count=count, at_once=requests + 1, ended=batch.ended, told=told)
+        if folder and not given.quiet:
+            _sum_up(tally, batch.by_hand)
+        if report:
+            stack.callback(report.close)
+            report.write(started=started, seconds=time.monotonic() - start)
+    conclude(tally, stopping_is_the_end=many.watch)
+    return tally.exit_code
+
+
+def _sum_up(tally: Tally, by_hand: int) -> None:
+    skipped = f", {tally.skipped} were up to date" if tally.skipped else ""
+    click.echo(f"u2net: {tally.done} picture{'s' * (tally.done != 1)} done{skipped}", err=True)
+    if by_hand:
+        click.echo(f"u2net: {by_hand} results were changed by hand and are kept; --overwrite makes them anew", err=True)
+
+
+def _say_what_would_be_done(jobs: Sequence[Job], batch: _Batch, given: InputOptions) -> None:
+    would = 0
+    for job in jobs:
+        standing = batch.standing(job)
+        makes = standing not in NOTHING_TO_DO
+        would += makes
+        if given.as_json:
+            said = {"input": job.name, "output": "-" if job.target is None else str(job.target)}
+            click.echo(json.dumps(said | {"would": "make" if makes else "skip", "because": standing}))
+        elif makes and not given.quiet:
+            click.echo(f"{'-' if job.target is None else job.target}: {standing}", color=True)
+    if not given.quiet:
+        rest = f"; {len(jobs) - would} are up to date" if would < len(jobs) else ""
+        click.echo(f"u2net: would make {would} of {len(jobs)} pictures{rest}", err=True)

@@ -1,0 +1,67 @@
+"""Flags about many pictures at a time."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from u2net.cli.options import Command, InputOptions, complete_files, grouped
+
+_OPTIONS = [
+    click.option(
+        "--exclude",
+        metavar="PATTERN",
+        multiple=True,
+        help="Leave out what fits, by name or by place below the folder: '*.gif', drafts, '2019/*'. May be given "
+        "several times.",
+    ),
+    click.option(
+        "--overwrite", is_flag=True, help="Make every result again, also those that the folder's record has as done."
+    ),
+    click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing."),
+    click.option("--watch", is_flag=True, help="Go on with what arrives in the folders, until Ctrl-C."),
+    click.option(
+        "--report",
+        metavar="FILE",
+        help="At the end, write what became of each picture: .json, .csv or .html.",
+        shell_complete=complete_files,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class ManyOptions:
+    """What the flags about many pictures say."""
+
+    exclude: tuple[str, ...]
+    overwrite: bool
+    dry_run: bool
+    watch: bool
+    report: str | None
+
+    def check(self, given: InputOptions) -> None:
+        """Raise BadInput for what makes no sense, and CannotWrite for a report that cannot be written."""
+        from u2net.errors import BadInput
+
+        if self.watch and self.dry_run:
+            raise BadInput("--watch and --dry-run exclude each other; leave one of them out")
+        if self.watch and (given.output in (None, "", "-") or not all(map(os.path.isdir, given.inputs))):
+            raise BadInput("--watch looks at folders and writes into another: u2net remove FOLDER -o FOLDER --watch")
+        if self.watch and os.path.realpath(given.output or "") in map(os.path.realpath, given.inputs):
+            raise BadInput(f"-o {given.output}: the results would arrive among the inputs; give another folder")
+        if self.report is not None:
+            from u2net.batch_report import kind_of
+            from u2net.cli.attempt import check_target
+
+            kind_of(Path(self.report))
+            if os.path.isdir(self.report):
+                raise BadInput(f"--report {self.report}: is a folder; give the report a name in it")
+            check_target(Path(self.report), beside=False)
+
+
+def many_options(command: Command) -> Command:
+    """Give a command the flags about many pictures; it gets `many: ManyOptions`."""
+    return grouped(command, ManyOptions, "many", _OPTIONS, section="Many pictures")

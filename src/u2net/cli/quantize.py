@@ -1,0 +1,137 @@
+"""u2net quantize: make the table by which a model is computed in int8."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from u2net.cli.options import complete_files, complete_models
+from u2net.errors import BadInput, UnreadablePicture
+
+if TYPE_CHECKING:
+    from u2net.calibrate import Deviation
+    from u2net.types import Tensor
+
+_FEWEST = 10
+_WORST = 8
+
+
+@click.command(
+    "quantize",
+    epilog="Examples: u2net quantize cups.onnx --images photos/ · u2net quantize silueta --images photos/ · "
+    "u2net quantize u2netp --images photos/ --leave Conv_787 --json > report.json",
+)
+@click.argument("model", shell_complete=complete_models)
+@click.option(
+    "--images",
+    required=True,
+    metavar="DIR",
+    help="Pictures such as the model will see, searched recursively.",
+    shell_complete=complete_files,
+)
+@click.option(
+    "--count",
+    type=click.IntRange(min=_FEWEST),
+    default=300,
+    show_default=True,
+    help="Use so many of them, evenly spread.",
+)
+@click.option(
+    "--leave", metavar="LAYER", multiple=True, help="Compute this convolution in f32; may be given several times."
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="The table. Default: where --precision int8 finds it.",
+    shell_complete=complete_files,
+)
+@click.option("--offline", is_flag=True, help="Never fetch a weight file.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON on standard output, with every layer.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(
+    model: str,
+    images: str,
+    count: int,
+    leave: tuple[str, ...],
+    output: str | None,
+    offline: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Make the table by which a model is computed in int8.
+
+    MODEL is a name, or an .onnx or .xml file. The ranges of its numbers are measured on pictures and written as a small
+    table, beside the file or into the cache folder; from then on --precision int8 works with this model. Said is how
+    far the map moves by it, and which layers lose most.
+
+    Needs the extra: pip install 'u2net[quantize]'
+    """
+    from u2net import weights
+    from u2net.batch import plan_unwritten
+    from u2net.calibrate import calibrate, measure
+    from u2net.cli.progress import download_bar, picture_bar, step_line
+    from u2net.composite import lay_over_colour
+    from u2net.encode import write_bytes
+    from u2net.pixels import read
+    from u2net.ranges import table_path
+    from u2net.session import spec_of
+    from u2net.tensor import from_pixels
+
+    if "" in (images, output):
+        raise BadInput("an empty name stands for nothing: is a variable of the shell unset?")
+    spec, path = spec_of(model)
+    found = [job.source for job in plan_unwritten([images]) if job.source]
+    if not Path(images).is_dir():
+        raise UnreadablePicture(f"{images}: there is no such folder")
+    if len(found) < _FEWEST:
+        raise BadInput(f"{images}: {len(found)} pictures are too few to measure ranges on; give {_FEWEST} or more")
+    pictures = found[:: max(1, len(found) // count)][:count]
+    if path is None:
+        with download_bar(quiet=quiet) as on_progress:
+            path = weights.locate(spec, offline=offline, on_progress=on_progress)
+    target = Path(output) if output else table_path(spec, path, weights.tables_dir())
+
+    def load(picture: Path) -> Tensor:
+        try:
+            decoded = read(picture)
+        except UnreadablePicture as error:
+            raise UnreadablePicture(f"{error}; remove it from {images}, or mend it") from error
+        return from_pixels(lay_over_colour(decoded, spec.mean), spec, icc=decoded.icc)
+
+    with picture_bar(len(pictures), quiet=quiet) as (advance, _):
+
+        def loaded(picture: Path) -> Tensor:
+            advance()
+            return load(picture)
+
+        ranges = calibrate(path, spec, pictures, loaded, leave=leave)
+    with step_line(quiet=quiet) as tell:
+        tell("comparing int8 with f32")
+        deviation = measure(path, spec, ranges, [load(one) for one in pictures[:: len(pictures) // 8]])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(target, ranges.to_json().encode())
+    if as_json:
+        report = {"table": str(target), "pictures": len(pictures), **asdict(deviation)}
+        click.echo(json.dumps(report, indent=1))
+    elif not quiet:
+        click.echo("\n".join(_told(target, deviation)))
+
+
+def _told(target: Path, deviation: Deviation) -> Iterator[str]:
+    """What a person reads."""
+    yield f"{target}"
+    yield f"the map moves by {deviation.mean:.4f} on average, by {deviation.worst:.4f} in the worst picture (1 is all)"
+    yield ""
+    yield "layers that lose most     off by   before"
+    for layer in sorted(deviation.layers, key=lambda each: each.before - each.share)[:_WORST]:
+        note = "" if layer.int8 else "  in f32"
+        yield f"  {layer.node:<22} {layer.share:7.1%}  {layer.before:7.1%}{note}"
+    yield ""
+    yield "Off by: a layer's output against f32, as a share of it; before: its worst input. Where the map moves too"
+    yield "far, leave a layer that loses much in f32: --leave LAYER."
