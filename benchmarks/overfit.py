@@ -75,7 +75,7 @@ def main() -> None:
         result = train(config, Path(temporary) / "run", on_report=show)
         seconds = time.perf_counter() - begin
         network, card = load(result.weights)
-        dataset, _ = start.open_data(replace(config, data=str(listing)))
+        dataset, _ = start.open_data(replace(config, data=str(listing)), torch.device("cpu"))
         seen = look(network, dataset, card, count=COUNT, bf16=False, device=torch.device("cpu"))
         scores = [score(np.asarray(one.prediction[0]), np.asarray(one.truth[0])) for one in seen]
     found = summarise(scores)

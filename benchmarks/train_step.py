@@ -95,7 +95,7 @@ def ours(folder: Path, variant: str, batch: int, device_name: str) -> Iterator[N
     given = {"data": str(folder), "held_out": 0.0, "variant": variant, "batch": batch, "device": device_name}
     config = configured({**given, "precision": "auto"}, recipe="published")
     process = Process(torch.device(device_name))
-    training, _ = open_data(config)
+    training, _ = open_data(config, process.device)
     learner = make_learner(config, process, State(), *start_network(config, training, process.device))
     coming = batches(training, order(len(training), batch=batch, seed=0))
     for step, found in enumerate(coming, 1):

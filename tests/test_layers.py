@@ -11,7 +11,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "u2net"
 LAYERS = [
-    {"errors", "types", "atomic", "cgroup"},
+    {"errors", "types", "atomic", "cgroup", "interrupt"},
     {
         "damage",
         "exif",
@@ -28,6 +28,7 @@ LAYERS = [
         "encode",
         "tensor",
         "scaling",
+        "bands",
         "foreground",
         "guided_filter",
         "closed_form",
@@ -50,6 +51,7 @@ LAYERS = [
         "canvas",
         "split",
         "pairs",
+        "pack",
         "truths",
         "likeness",
         "metrics",
@@ -63,7 +65,7 @@ LAYERS = [
         "steady",
         "encode_frames",
     },
-    {"models", "fetch", "weights", "session", "engines", "machine"},
+    {"models", "fetch", "weights", "session", "engines", "machine", "ranges"},
     {
         "predict",
         "second_look",
@@ -75,14 +77,22 @@ LAYERS = [
         "moving",
         "scene_set",
         "batch",
+        "manifest",
+        "pipeline",
+        "watch",
+        "batch_report",
         "evaluate",
         "report",
         "doctor",
         "probe",
+        "bench",
+        "bench_process",
         "findings",
         "data_check",
+        "data_pack",
         "contact_sheet",
         "gallery",
+        "calibrate",
     },
     {"cli", "compat", "__main__"},
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from conftest import ROOT
 from PIL import Image
 
 from u2net.errors import BadInput
-from u2net.train.augment import MODERN, NONE, PUBLISHED, Augmentation, augment
+from u2net.train.augment import MODERN, NONE, PUBLISHED, Augmentation, _draw, _Window, augment
 from u2net.train.degrade import blur, jpeg
 
 N, H, W = 6, 40, 48
@@ -286,6 +287,41 @@ def test_swap_with_backgrounds_leaves_one_object_and_needs_no_company() -> None:
     assert torch.equal(one[0], seen[2])
 
 
+def test_a_quarter_turn_moves_every_pixel_to_its_place() -> None:
+    generator = torch.Generator().manual_seed(1)
+    square = torch.randint(0, 256, (1, 3, 40, 40), dtype=torch.uint8, generator=generator)
+    turned = _Window(*(np.array([edge]) for edge in (0.0, 40.0, 0.0, 40.0)), turn=np.array([math.pi / 2]))
+    expected = torch.rot90(square, 1, (2, 3)).float() / 255
+    assert (turned.cut(square, (40, 40)) - expected).abs().max() < 1e-3
+
+
+def test_rotation_turns_in_pixels_also_where_a_picture_is_not_square() -> None:
+    """A square stays one, of the same area, at the place where the angle says."""
+    truth = torch.zeros(1, 1, 60, 120, dtype=torch.uint8)
+    truth[..., 26:34, 80:88] = 255  # 24 pixels to the right of the middle
+    angle = math.radians(30)
+    window = _Window(*(np.array([edge]) for edge in (0.0, 60.0, 0.0, 120.0)), turn=np.array([angle]))
+    after = window.cut(truth, (60, 120))[0, 0]
+    y, x = torch.meshgrid(torch.arange(60) + 0.5, torch.arange(120) + 0.5, indexing="ij")
+    centre = float((after * x).sum() / after.sum()) - 60, float((after * y).sum() / after.sum()) - 30
+    assert centre == pytest.approx((24 * math.cos(angle), -24 * math.sin(angle)), abs=0.1)
+    assert float(after.sum()) == pytest.approx(64, rel=0.02)
+
+
+def test_rotation_is_drawn_between_its_limits_and_changes_nothing_else(pictures: Any) -> None:
+    seeds = torch.arange(500)
+    draws = _draw(seeds)
+    turn = _Window.drawn(draws, replace(NONE, rotation=20.0), (H, W), (H, W)).turn
+    assert math.radians(18) < turn.max() <= math.radians(20)
+    assert -math.radians(20) <= turn.min() < -math.radians(18)
+    assert abs(turn.mean()) < math.radians(2)
+    plain, _, _ = augment(pictures, pictures[:, :1], seeds=SEEDS, settings=MODERN, size=(32, 32))
+    turned, _, _ = augment(
+        pictures, pictures[:, :1], seeds=SEEDS, settings=replace(MODERN, rotation=1e-6), size=(32, 32)
+    )
+    assert (plain - turned).abs().mean() < 1e-3
+
+
 def test_settings_go_through_json_and_refuse_nonsense() -> None:
     for settings in (NONE, PUBLISHED, MODERN):
         fields = json.loads(json.dumps(asdict(settings)))
@@ -304,7 +340,7 @@ def test_every_setting_is_documented_with_its_defaults() -> None:
     assert [name for name in asdict(MODERN) if f"`{name}`" not in text] == []
     assert (MODERN.flip_horizontal, MODERN.crop, MODERN.min_scale, MODERN.swap_background) == (0.5, "resized", 0.5, 0)
     assert (MODERN.brightness, MODERN.hue, MODERN.grey, MODERN.blur, MODERN.blur_px) == (0.2, 0.02, 0.05, 0.1, 1.5)
-    assert (MODERN.jpeg, MODERN.jpeg_quality, PUBLISHED.flip_vertical) == (0.2, 40, 0.5)
+    assert (MODERN.rotation, MODERN.jpeg, MODERN.jpeg_quality, PUBLISHED.flip_vertical) == (0, 0.2, 40, 0.5)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

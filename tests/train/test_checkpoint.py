@@ -218,9 +218,9 @@ def test_an_onnx_file_whose_weights_lie_in_another_file_that_is_gone(tmp_path: P
 
 
 def test_the_state_of_a_run_is_no_checkpoint(random_network: U2Net, tmp_path: Path) -> None:
-    save_state(State(network=random_network.state_dict(), card="{}"), tmp_path / "state.pt")
+    save_state(State(step=7, network=random_network.state_dict(), card="{}"), tmp_path)
     with pytest.raises(BadInput, match=r"its weights are best.safetensors"):
-        load(tmp_path / "state.pt")
+        load(tmp_path / "state-000007-network.pt")
 
 
 def test_weights_in_half_precision_are_computed_with_in_f32(random_network: U2Net, tmp_path: Path) -> None:

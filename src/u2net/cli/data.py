@@ -1,4 +1,4 @@
-"""u2net data: what is in a folder of training data, and what is wrong with it."""
+"""u2net data: what is in a folder of training data, what is wrong with it, and the same made small."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from u2net.cli.options import complete_files
+from u2net.cli.options import complete_files, complete_models, parse_size
 from u2net.cli.progress import picture_bar
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _SHOWN_OF_A_KIND = 20
 
 @click.group("data")
 def command() -> None:
-    """Training data: look for what is wrong before a network learns it."""
+    """Training data: look for what is wrong before a network learns it, and pack it to travel."""
 
 
 @command.command("check", epilog="Example: u2net data check DUTS-TR --against DUTS-TE --sheet duts.png")
@@ -60,15 +60,21 @@ def check_data(
 
     DIR holds a folder of pictures and one of truths, or cutouts, or is a file of pairs; docs/training-data.md lists
     the layouts. Looked for are files without a partner, unreadable ones, truths of another shape, empty, full or grey
-    ones, class ids that are too high, and pictures that are there twice, also if saved anew.
+    ones, class ids that are too high, and pictures that are there twice, also if saved anew. Packed data are decoded
+    and compared with their checksums, no more.
 
     Exit codes: 0 nothing to mend, 1 there is (with --strict: or a warning), 2 no pairs at all.
     """
     from u2net.data_check import check
     from u2net.encode import encode, format_of, write_bytes
     from u2net.errors import BadInput
+    from u2net.pack import is_pack
     from u2net.pairs import find_pairs, find_pictures
 
+    if is_pack(Path(source)):
+        if truths or classes or against or sheet or kind != "saliency":
+            raise BadInput(f"{source}: is packed; only its files are looked at. Check the data that it was made from")
+        return _check_pack(source, as_json=as_json, quiet=quiet)
     if sheet and format_of(sheet) != "png":
         raise BadInput(f"--sheet {sheet}: the sheet is a PNG; give a name that ends in .png")
     found = find_pairs(Path(source), truths=Path(truths) if truths else None)
@@ -85,6 +91,108 @@ def check_data(
 
         write_bytes(Path(sheet), encode(contact_sheet(checked), format="png", compress="balanced"))
     return 1 if checked.errors or (strict and checked.warnings) else 0
+
+
+@command.command(
+    "pack", epilog="Example: u2net data pack DUTS-TR -o packed --teacher u2net · u2net train --data packed --out run"
+)
+@click.argument("source", metavar="DIR|CSV", shell_complete=complete_files)
+@click.option("-o", "--out", required=True, metavar="DIR", help="The new folder.", shell_complete=complete_files)
+@click.option("--truths", metavar="DIR", help="The truths of the pictures in DIR.", shell_complete=complete_files)
+@click.option(
+    "--maps",
+    metavar="DIR",
+    help="Soft targets: grey maps with the names of the pictures, as u2net saliency writes them.",
+    shell_complete=complete_files,
+)
+@click.option(
+    "--teacher",
+    metavar="MODEL",
+    help="Or the network that makes them here, not stretched to their range.",
+    shell_complete=complete_models,
+)
+@click.option("--size", type=parse_size, default="320", show_default=True, metavar="N|HxW", help="Of all pictures.")
+@click.option(
+    "--quality", type=click.IntRange(1, 100), default=75, show_default=True, help="Of the WebP pictures; truths: exact."
+)
+@click.option(
+    "--shard-mb", type=click.IntRange(1, 1000), default=50, show_default=True, help="Largest size of a shard."
+)
+@click.option("--json", "as_json", is_flag=True, help="What was packed as one JSON object.")
+@click.option("--quiet", is_flag=True, help="Print nothing but what was left out.")
+def pack_data(
+    source: str,
+    out: str,
+    truths: str | None,
+    maps: str | None,
+    teacher: str | None,
+    size: tuple[int, int],
+    quality: int,
+    shard_mb: int,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Make pairs of picture and truth small, in a few zip files that travel to another machine.
+
+    Pictures become WebP of --size, truths lossless, soft targets (for a network to learn from a better one's maps)
+    WebP at quality 90. u2net train takes the new folder as --data, and u2net data check reads every file in it. What
+    was cut off is gone on with by the same command.
+
+    Exit codes: 0 all pairs are packed, 1 some are left out, which are named, 2 no pairs at all.
+    """
+    from u2net.data_pack import pack_pairs
+    from u2net.pairs import describe, find_pairs
+    from u2net.session import open_session
+
+    found = find_pairs(Path(source), truths=Path(truths) if truths else None)
+    session = open_session(teacher) if teacher else None
+    with picture_bar(len(found.pairs), quiet=quiet) as (advance, _):
+        packed = pack_pairs(
+            found.pairs,
+            Path(out),
+            size=size,
+            quality=quality,
+            maps=Path(maps) if maps else None,
+            teacher=session,
+            shard_bytes=shard_mb * 1_000_000,
+            on_done=advance,
+        )
+    if found.problems:
+        click.echo(describe(found.problems), err=True)
+    for name, reason in packed.skipped.items():
+        click.echo(f"u2net: left out: {name}: {reason}", err=True)
+    pack = packed.pack
+    if as_json:
+        facts = {"pairs": len(pack.names), "bytes": pack.bytes, "soft": pack.soft, "kept": packed.kept}
+        shards = {shard.file: shard.bytes for shard in pack.shards}
+        click.echo(json.dumps(facts | {"shards": shards, "skipped": packed.skipped}))
+    elif not quiet:
+        soft = f", with soft targets of {pack.soft}" if pack.soft else ""
+        count = f"{len(pack.shards)} shard{'s' * (len(pack.shards) > 1)}"
+        click.echo(f"{len(pack.names)} pairs{soft} in {count}, {pack.bytes / 1e6:.1f} MB", err=True)
+        click.echo(out)
+    return 1 if packed.skipped or found.problems else 0
+
+
+def _check_pack(source: str, *, as_json: bool, quiet: bool) -> int:
+    """Read and decode all of a packed folder; what is damaged is an error of its own."""
+    from u2net.pack import open_pack, read_samples
+
+    pack = open_pack(Path(source))
+    empty = []
+    with picture_bar(len(pack.names), quiet=quiet) as (advance, _):
+        for sample in read_samples(pack):
+            if not sample.truth.any():
+                empty.append(sample.name)
+            advance()
+    if as_json:
+        facts = {"ok": True, "pairs": len(pack.names), "size": list(pack.size), "quality": pack.quality}
+        click.echo(json.dumps(facts | {"soft": pack.soft, "bytes": pack.bytes, "empty": empty}))
+    elif not quiet:
+        soft = f", soft targets of {pack.soft}" if pack.soft else ""
+        click.echo(f"{len(pack.names)} packed pairs of {_shown(list(pack.size))}{soft}, {pack.bytes / 1e6:.1f} MB")
+        click.echo(f"All {len(pack.shards)} shards are whole; {len(empty)} truths are empty.")
+    return 0
 
 
 def _as_json(checked: Check) -> dict[str, Any]:

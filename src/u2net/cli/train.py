@@ -63,6 +63,7 @@ def _setting(value: str) -> tuple[str, Any]:
 @click.option("--precision", type=click.Choice(["auto", "f32", "bf16"]), help="auto: bf16 where the device has it.")
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps. Default: a GPU where there is one.")
 @click.option("--validate-every", type=click.IntRange(min=1), metavar="STEPS", help="How often to validate (1000).")
+@click.option("--minutes", type=click.FloatRange(min=0), help="End after so many, with all saved; --resume goes on.")
 @click.option(
     "--set",
     "others",
@@ -78,6 +79,7 @@ def command(
     resume: bool,
     recipe: str | None,
     config_file: str | None,
+    minutes: float | None,
     others: tuple[tuple[str, Any], ...],
     as_json: bool,
     quiet: bool,
@@ -115,11 +117,11 @@ def command(
             else:
                 show(one.step, one.loss, one.pictures_per_s, one.remaining_s, one.measures)
 
-        result = train(config, Path(out), resume=resume, on_report=report)
+        result = train(config, Path(out), resume=resume, minutes=minutes, on_report=report)
     for name, reason in result.skipped.items() if not quiet else ():
         click.echo(f"u2net: left out: {name}: {reason}", err=True)
     if not quiet:
-        how = f"{result.ended}; to go on: u2net train --out {out} --resume" if result.signal else result.ended
+        how = f"{result.ended}; to go on: u2net train --out {out} --resume" if result.unfinished else result.ended
         click.echo(f"step {result.step} of {config.steps}: {how}", err=True)
         if not as_json and result.weights.is_file():
             click.echo(result.weights)

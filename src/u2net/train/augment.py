@@ -24,6 +24,7 @@ from u2net.types import Size
 _DRAWS = (
     "flip_horizontal", "flip_vertical", "scale", "aspect", "top", "left", "brightness", "contrast", "saturation", "hue",
     "grey", "blur", "sigma", "jpeg", "quality", "swap", "partner",
+    "turn",
 )  # fmt: skip
 _LEAST_SIGMA_PX = 0.1
 _BEST_QUALITY = 95
@@ -44,6 +45,7 @@ class Augmentation:
     crop: `none`, all of the cached picture; `published`, a window of `crop_size` (None: of the asked size) at any
     place; `resized`, a window of `min_scale` to all of the area and of an aspect between 1 / `aspect` and `aspect`.
     swap_background: the object, cut out with its truth, lies on another picture.
+    rotation: the window turns around its middle, by up to so many degrees either way; the picture's border is repeated.
     brightness, contrast, saturation: strengths: .2 is a factor between .8 and 1.2. hue: .05 is a 20th of a turn.
     grey: without colours. blur: with `blur_px` as the largest sigma. jpeg: compressed, at `jpeg_quality` or better.
     """
@@ -54,6 +56,7 @@ class Augmentation:
     crop_size: Size | None = None
     min_scale: float = 0.5
     aspect: float = 4 / 3
+    rotation: float = 0.0
     swap_background: float = 0.0
     brightness: float = 0.2
     contrast: float = 0.2
@@ -76,6 +79,8 @@ class Augmentation:
             raise BadInput(
                 f"min_scale is above 0 and at most 1, aspect at least 1, not {self.min_scale} and {self.aspect}"
             )
+        if not 0 <= self.rotation <= 180:
+            raise BadInput(f"rotation is 0 to 180 degrees, not {self.rotation}")
         if not 1 <= self.jpeg_quality <= _BEST_QUALITY or self.blur_px < _LEAST_SIGMA_PX:
             raise BadInput(
                 f"jpeg_quality is 1 to {_BEST_QUALITY} and blur_px at least {_LEAST_SIGMA_PX}, "
@@ -120,9 +125,7 @@ def augment(
     draws = _draw(seeds)
     with torch.no_grad(), torch.autocast(pictures.device.type, enabled=False):
         window = _Window.drawn(draws, settings, (pictures.shape[2], pictures.shape[3]), size)
-        seen = window.cut(pictures, size)
-        truth = window.cut(truths, size, nearest=kind == "classes")
-        target = None if soft is None else window.cut(soft, size)
+        seen, truth, target = _cut_all(window, pictures, truths, soft, size, kind)
         if settings.swap_background and kind != "image":
             seen, truth, target = _swap(seen, truth, target, draws, settings, kind, backgrounds)
         seen = _recolour(seen, draws, settings).clamp_(0, 1)
@@ -165,6 +168,8 @@ class _Window:
     bottom: NDArray[np.float64]
     left: NDArray[np.float64]
     right: NDArray[np.float64]
+    turn: NDArray[np.float64]
+    """Around the window's middle, in radians; the result is turned counter-clockwise."""
 
     @staticmethod
     def drawn(draws: _Draws, settings: Augmentation, source: Size, size: Size) -> _Window:
@@ -189,13 +194,16 @@ class _Window:
             np.where(down, top, top + height),
             np.where(across, left + width, left),
             np.where(across, left, left + width),
+            math.radians(settings.rotation) * (2 * draws["turn"] - 1),
         )
 
     def cut(self, values: Tensor, size: Size, *, nearest: bool = False) -> Tensor:
         """(N, C, H, W) uint8 or float -> (N, C, h, w) float32, uint8 scaled to [0, 1]."""
         rows = _centres(self.top, self.bottom, size[0])
         columns = _centres(self.left, self.right, size[1])
-        if _neighbours(rows) and _neighbours(columns):  # a crop or flip without resize: the very pixels
+        if (
+            not self.turn.any() and _neighbours(rows) and _neighbours(columns)
+        ):  # a crop or flip without resize: the very pixels
             parts = [_slice(*each) for each in zip(values, rows, columns, strict=True)]
             return _unit(torch.stack(parts))
         height, width = values.shape[2:]
@@ -206,8 +214,32 @@ class _Window:
         grid = torch.stack(
             [x[:, None, :].expand(-1, size[0], -1), y[:, :, None].expand(-1, -1, size[1])], dim=-1
         )  # (N, h, w, 2)
+        if self.turn.any():
+            grid = _turned(grid, self.turn, height / width)
         mode = "nearest" if nearest else "bilinear"
         return F.grid_sample(_unit(values), grid, mode=mode, padding_mode="border", align_corners=False)
+
+
+def _cut_all(
+    window: _Window, pictures: Tensor, truths: Tensor, soft: Tensor | None, size: Size, kind: Kind
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Cut all three, together where they are of one kind: finding the places is half of the work."""
+    given = [pictures, truths] if soft is None else [pictures, truths, soft]
+    if kind == "classes" or len({values.dtype for values in given}) > 1:
+        cut = [window.cut(values, size, nearest=kind == "classes" and values is truths) for values in given]
+    else:
+        cut = list(window.cut(torch.cat(given, dim=1), size).split([values.shape[1] for values in given], dim=1))
+    return cut[0], cut[1], cut[2] if len(cut) > 2 else None
+
+
+def _turned(grid: Tensor, turn: NDArray[np.float64], aspect: float) -> Tensor:
+    """Turn each sample's places (N, h, w, 2), of (x, y) in [-1, 1], around their middle; aspect: height to width."""
+    cosine, sine = (_tensor(values, grid)[:, None, None] for values in (np.cos(turn), np.sin(turn)))
+    middle = grid.mean((1, 2), keepdim=True)
+    x, y = (grid - middle).unbind(-1)
+    # In pixels: a step of 1 is half a width across and half a height down.
+    turned = torch.stack([cosine * x - sine * aspect * y, sine / aspect * x + cosine * y], dim=-1)
+    return turned + middle
 
 
 def _centres(start: NDArray[np.float64], end: NDArray[np.float64], count: int) -> NDArray[np.float64]:

@@ -21,6 +21,9 @@ from u2net.train.network import VARIANTS, U2Net
 from u2net.train.published import read_onnx, to_own_names
 from u2net.types import ModelSpec
 
+PART_KEY = "part of the state of a run"
+"""In files of `state.save_state`, which are no weights."""
+
 SUFFIXES = (".safetensors", ".pth", ".pt", ".onnx")
 
 
@@ -172,8 +175,10 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
     except (*DAMAGE, pickle.UnpicklingError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise BadInput(f"{path}: holds no weights that can be read safely ({reason})") from error
-    if isinstance(found, Mapping) and {"network", "optimizer", "card"} <= found.keys():
-        raise BadInput(f"{path}: is the state of a run, for --resume; its weights are best.safetensors beside it")
+    if isinstance(found, Mapping) and PART_KEY in found:
+        raise BadInput(
+            f"{path}: is part of the state of a run, for --resume; its weights are best.safetensors beside it"
+        )
     for key in ("state_dict", "model_state_dict", "model", "network"):
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
             found = found[key]

@@ -34,14 +34,17 @@ class TrainConfig:
     init: empty for random numbers, a model's name, or a file that `checkpoint.load` takes.
     kind, classes: what the maps mean; classes counts only for `classes`.
     size: (H, W) that pictures are kept at and validated at. crop: (h, w) that the network learns from.
+    crop_sides: sides of squares, one of which is drawn for each step, instead of `crop`; empty: `crop` always.
     steps: optimizer steps. batch: pictures a step and process, computed in `accumulate` parts.
     learning_rate: at its highest, after `warmup` steps; `cosine` then lets it fall to 0 at the last step.
     clip: longest gradient, 0: any. ema: share of the old in the moving average that is validated and kept, 0: none.
-    losses: weight of each term of `loss.TERMS`. map_weights: of the fused map and the side outputs, or one for all.
+    losses: weight of each term of `loss.TERMS`. soft_losses: the same, against soft targets.
+    map_weights: of the fused map and the side outputs, or one for all.
     norms: `train`, or `frozen`: in evaluation mode with fixed statistics.
     precision: `auto` is bf16 where the device computes in it, else f32. validate_every, save_every: steps.
     patience: validations without a better one that end the run, 0: never.
-    cache: `ram`, or a folder for the decoded pictures. licence: of the weights, for their card.
+    cache: `ram`, a folder for the decoded pictures, or `device`: all on the device from the start.
+    licence: of the weights, for their card.
     """
 
     data: str
@@ -56,6 +59,7 @@ class TrainConfig:
     classes: int = 4
     size: Size = (320, 320)
     crop: Size = (288, 288)
+    crop_sides: tuple[int, ...] = ()
     augmentation: Augmentation = MODERN
     steps: int = 30_000
     batch: int = 12
@@ -68,6 +72,7 @@ class TrainConfig:
     clip: float = 1.0
     ema: float = 0.999
     losses: dict[str, float] = field(default_factory=lambda: {"bce": 1.0, "iou": 0.5})
+    soft_losses: dict[str, float] = field(default_factory=dict)
     map_weights: tuple[float, ...] = (1.0,)
     norms: Literal["train", "frozen"] = "train"
     precision: Literal["auto", "f32", "bf16"] = "auto"
@@ -94,6 +99,12 @@ class TrainConfig:
                 raise BadInput(f"{name} is at least 0, not {getattr(self, name)}")
         if min(*self.size, *self.crop) < 32 or self.crop[0] > self.size[0] or self.crop[1] > self.size[1]:
             raise BadInput(f"crop {self.crop} is at least (32, 32) and at most size {self.size}")
+        if any(side < 32 or side % 32 or side > 2 * min(self.size) for side in self.crop_sides):
+            raise BadInput(f"crop_sides are multiples of 32, at most twice size {self.size}, not {self.crop_sides}")
+        if self.crop_sides and self.augmentation.crop != "resized":
+            raise BadInput(f"crop_sides need the augmentation's crop to be resized, not {self.augmentation.crop}")
+        if (self.cache == "device" or self.soft_losses) and self.kind != "saliency":
+            raise BadInput(f"cache=device and soft_losses are for maps of saliency, not of {self.kind}")
         if self.backgrounds and not self.augmentation.swap_background:
             raise BadInput("backgrounds are for the background swap, whose probability, swap_background, is 0")
         if self.batch % self.accumulate:
@@ -103,7 +114,7 @@ class TrainConfig:
         if not self.learning_rate > 0 or not 0 <= self.ema < 1 or not 0 <= self.held_out < 1:
             raise BadInput("learning_rate is above 0, ema and held_out are at least 0 and below 1")
         allowed = _TERMS_OF_KIND[self.kind]
-        if wrong := [name for name in self.losses if name not in allowed]:
+        if wrong := [name for name in (*self.losses, *self.soft_losses) if name not in allowed]:
             known = wrong[0] in TERMS
             reason = f"is none for maps of {self.kind}" if known else "is not known"
             raise BadInput(f"the loss term '{wrong[0]}' {reason}; there are {', '.join(allowed)}")
@@ -230,9 +241,9 @@ def _check_types(settings: TrainConfig | Augmentation) -> None:
         elif hint == bool | None:
             expected, right = "true, false or null", value is None or isinstance(value, bool)
         elif get_origin(hint) is tuple:
-            two = choices == (int, int)
-            expected = "two whole numbers, (H, W)" if two else "a list of numbers"
-            right = isinstance(value, tuple) and all(_is_number(one, whole=two) for one in value)
+            two, whole = choices == (int, int), choices[0] is int
+            expected = "two whole numbers, (H, W)" if two else f"a list of {'whole ' * whole}numbers"
+            right = isinstance(value, tuple) and all(_is_number(one, whole=whole) for one in value)
             right = right and (len(value) == 2 or not two)
         elif get_origin(hint) is dict:
             expected = "names and numbers"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -34,13 +34,14 @@ class Batch:
     """Pictures and truths as they come from the cache.
 
     pictures: (N, 3, H, W) uint8 RGB. truths: (N, 1, H, W) uint8, 0 to 255, or class ids; of `image` (N, 3, H, W).
-    indices, names: of the samples that are really in it.
+    indices, names: of the samples that are really in it. soft: soft targets, (N, 1, H, W) uint8, where there are some.
     """
 
     pictures: Tensor
     truths: Tensor
     indices: tuple[int, ...]
     names: tuple[str, ...]
+    soft: Tensor | None = None
 
 
 class Dataset:
@@ -142,12 +143,28 @@ class Dataset:
         return sample
 
 
-def batches(dataset: Dataset, order: Iterable[Sequence[int]], *, ahead: int = 2) -> Iterator[Batch]:
+class Samples(Protocol):
+    """Where batches come from: `Dataset`, or `resident.Resident`, which has all on the device."""
+
+    names: tuple[str, ...]
+    skipped: dict[str, str]
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: Sequence[int]) -> Batch: ...
+
+
+def batches(dataset: Samples, order: Iterable[Sequence[int]], *, ahead: int = 2) -> Iterator[Batch]:
     """The batches of `order`, up to `ahead` of them made in the background while the caller uses one.
+
+    Of data on the device each is made when it is asked for: taking it is all that there is to do.
 
     What a batch raises is raised in its place. `order` is read in the caller's thread and may be endless; closing the
     iterator ends the background thread.
     """
+    if not isinstance(dataset, Dataset):
+        yield from map(dataset.batch, order)
+        return
     coming: deque[Future[Batch]] = deque()
     with ThreadPoolExecutor(1, "u2net-batches") as worker:
         try:

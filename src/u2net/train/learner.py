@@ -6,7 +6,9 @@ import contextlib
 import copy
 import math
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +23,7 @@ from u2net.train.loss import losses
 from u2net.train.network import U2Net
 from u2net.train.start import positions
 from u2net.train.state import State
+from u2net.types import Size
 
 
 @dataclass(frozen=True)
@@ -69,19 +72,21 @@ def make_learner(
     if average and state.average:
         average.load_state_dict(state.average)
     on_gpu = process.device.type == "cuda"
+    if on_gpu:
+        torch.backends.cudnn.benchmark = True  # few sizes, each of which comes thousands of times
     if process.world > 1 and on_gpu and config.norms == "train":
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     if _channels_last(config, process):
         network = network.to(memory_format=torch.channels_last)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    optimizer = kind(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=on_gpu)
+    optimizer = kind(_groups(network, config), lr=config.learning_rate, fused=on_gpu)
     if state.optimizer:
         optimizer.load_state_dict(state.optimizer)
     model: nn.Module = network
     if process.world > 1:
         model = nn.parallel.DistributedDataParallel(network, device_ids=[process.device] if on_gpu else None)
     if config.compile:
-        model = torch.compile(model)
+        model = torch.compile(model, dynamic=False)  # one graph for each of `crop_sides`, which is quicker
     bf16 = uses_bf16(config, process.device)
     return Learner(config, process, card, network, model, average, optimizer, bf16, backgrounds)
 
@@ -96,13 +101,16 @@ def learn(learner: Learner, batch: Batch, step: int) -> dict[str, Tensor]:
         group["lr"] = learning_rate(config, step)
 
     place = positions(step - 1, batch=config.batch, rank=process.rank, world=process.world)
-    pictures, truths, _ = augment(
+    pictures, truths, soft = augment(
         batch.pictures.to(process.device, non_blocking=True),
         batch.truths.to(process.device, non_blocking=True),
         seeds=torch.tensor([(config.seed << 40) + position for position in place]),
         settings=config.augmentation,
-        size=config.crop,
+        size=crop_of(config, step),
         kind=config.kind,
+        soft=batch.soft.to(process.device, non_blocking=True)
+        if batch.soft is not None and config.soft_losses
+        else None,
         backgrounds=learner.backgrounds,
     )
     inputs = to_inputs(pictures, learner.card)
@@ -110,12 +118,16 @@ def learn(learner: Learner, batch: Batch, step: int) -> dict[str, Tensor]:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
 
     sums: dict[str, Tensor] = {}
-    parts = list(zip(inputs.chunk(config.accumulate), truths.chunk(config.accumulate), strict=True))
-    for number, (seen, truth) in enumerate(parts, 1):
+    chunks = [values.chunk(config.accumulate) for values in (inputs, truths, truths if soft is None else soft)]
+    parts = list(zip(*chunks, strict=True))
+    for number, (seen, truth, belief) in enumerate(parts, 1):
         with _unshared(learner.model) if number < len(parts) else contextlib.nullcontext():
             with torch.autocast(process.device.type, torch.bfloat16, enabled=learner.bf16):
                 maps = learner.model(seen)
             terms = losses(maps, truth, terms=config.losses, map_weights=config.map_weights)
+            if config.soft_losses:
+                softly = losses(maps, belief, terms=config.soft_losses, map_weights=config.map_weights)
+                terms |= {f"soft_{name}": value for name, value in softly.items()}
             loss = torch.stack(list(terms.values())).sum() / config.accumulate
             loss.backward()
         for name, value in (*terms.items(), ("loss", loss * config.accumulate)):
@@ -137,6 +149,26 @@ def learning_rate(config: TrainConfig, step: int) -> float:
         return config.learning_rate
     part = (step - config.warmup) / max(1, config.steps - config.warmup)
     return config.learning_rate * (1 + math.cos(math.pi * min(1, part))) / 2
+
+
+def crop_of(config: TrainConfig, step: int) -> Size:
+    """(h, w) that the network learns from at a step: of the step and the seed alone, so the same after a resume."""
+    if not config.crop_sides:
+        return config.crop
+    side = config.crop_sides[int(np.random.default_rng([config.seed, step]).integers(len(config.crop_sides)))]
+    return side, side
+
+
+def _groups(network: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
+    """Weight decay is for what is multiplied in convolutions; a norm or a bias that is drawn to 0 is only worse.
+
+    Source: He et al., "Bag of tricks for image classification", CVPR 2019.
+    """
+    weights = list(network.parameters())
+    return [
+        {"params": [one for one in weights if one.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [one for one in weights if one.ndim <= 1], "weight_decay": 0.0},
+    ]
 
 
 def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
@@ -164,6 +196,5 @@ def _follow(average: U2Net, network: U2Net, *, share: float) -> None:
     pairs = list(zip(average.state_dict().values(), network.state_dict().values(), strict=True))
     numbers = [(old, new) for old, new in pairs if old.is_floating_point()]
     torch._foreach_lerp_([old for old, _ in numbers], [new for _, new in numbers], 1 - share)
-    for old, new in pairs:
-        if not old.is_floating_point():
-            old.copy_(new)
+    counters = [(old, new) for old, new in pairs if not old.is_floating_point()]
+    torch._foreach_copy_([old for old, _ in counters], [new for _, new in counters])

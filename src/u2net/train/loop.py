@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from u2net.errors import LossIsNaN
+from u2net.interrupt import stop_on_signals
 from u2net.train.allocator import keep_freed_memory
 from u2net.train.checkpoint import save
 from u2net.train.config import PLACES, TrainConfig
-from u2net.train.dataset import Dataset, batches
+from u2net.train.dataset import Samples, batches
 from u2net.train.distributed import Process, joined
-from u2net.train.interrupt import stop_on_signals
 from u2net.train.learner import Learner, learn, learning_rate, make_learner
 from u2net.train.record import Record
 from u2net.train.start import open_backgrounds, open_data, order, start_network
-from u2net.train.state import BEST, LAST, STATE, State, begin, save_state
+from u2net.train.state import BEST, LAST, State, begin, save_state
 from u2net.train.validate import SHOWN, better, look, validate
 
 _REPORT_EVERY, _REPORT_EVERY_S = 10, 5.0
@@ -44,7 +44,7 @@ class Report:
 class Result:
     """What a run came to. weights: the best, or the last where none was validated. best: their measures.
 
-    ended: why. signal: the one that ended it, or 0.
+    ended: why. signal: the one that ended it, or 0. unfinished: whether a signal or the time did, before its end.
     """
 
     step: int
@@ -53,22 +53,30 @@ class Result:
     skipped: dict[str, str]
     ended: str
     signal: int = 0
+    unfinished: bool = False
 
 
 def train(
-    config: TrainConfig, out: Path, *, resume: bool = False, on_report: Callable[[Report], None] | None = None
+    config: TrainConfig,
+    out: Path,
+    *,
+    resume: bool = False,
+    minutes: float | None = None,
+    on_report: Callable[[Report], None] | None = None,
 ) -> Result:
     """Train a network and leave in `out`: config.json, best and last .safetensors, log.csv, curves.png, sheets.
 
     resume: go on where the run in `out` ended, to the same numbers as if it had not; else `out` must hold no run.
+    minutes: after so many, counted from the start, end after the step that is being done, with all saved.
     on_report: called every ten steps or five seconds, and after each validation.
     Under torchrun every process calls this.
     Ctrl-C and SIGTERM end the run after the step that is being done, with all saved.
     Raises BadInput, CannotWrite, EngineUnavailable, LossIsNaN.
     """
+    began = time.monotonic()
     keep_freed_memory()
     with joined(config.device) as process, stop_on_signals() as request:
-        training, validation = open_data(config)
+        training, validation = open_data(config, process.device)
         backgrounds = open_backgrounds(config)
         state = begin(config, out, process, resume=resume)
         if state.step >= config.steps:
@@ -89,7 +97,8 @@ def train(
         for step, batch in enumerate(batches(training, coming), state.step + 1):
             progress.add(step, batch.names, learn(learner, batch, step))
             signal = int(process.largest(request.number))
-            last = bool(signal) or step == config.steps
+            late = bool(process.largest(minutes is not None and time.monotonic() - began > 60 * minutes))
+            last = bool(signal) or late or step == config.steps
             # Not because of a signal: whoever sent it soon sends another, and a resumed run would count one more.
             checks = validation is not None and (step == config.steps or step % config.validate_every == 0)
             saves = last or step % config.save_every == 0
@@ -110,12 +119,15 @@ def train(
                 break
         if record:
             record.close()
-        ended = "stopped by a signal" if signal else "all steps are done"
-        if step < config.steps and not signal:
+        unfinished = step < config.steps and bool(signal or late)
+        ended = "all steps are done"
+        if unfinished:
+            ended = "stopped by a signal" if signal else f"stopped after {minutes:.3g} minutes"
+        elif step < config.steps:
             ended = f"the last {state.stale} validations were not better than the best"
         skipped = training.skipped | (validation.skipped if validation else {})
         weights = out / (BEST if state.best or validation is None else LAST)
-        return Result(step, state.best, weights, skipped, ended, signal)
+        return Result(step, state.best, weights, skipped, ended, signal, unfinished)
 
 
 class _Progress:
@@ -168,11 +180,12 @@ class _Progress:
 
 
 def _columns(config: TrainConfig) -> list[str]:
-    return ["loss", *config.losses, "learning_rate", "pictures_per_s", *SHOWN[config.kind]]
+    soft = [f"soft_{name}" for name in config.soft_losses]
+    return ["loss", *config.losses, *soft, "learning_rate", "pictures_per_s", *SHOWN[config.kind]]
 
 
 def _check(
-    learner: Learner, validation: Dataset, state: State, out: Path, record: Record | None, step: int
+    learner: Learner, validation: Samples, state: State, out: Path, record: Record | None, step: int
 ) -> dict[str, float]:
     """Validate, keep the weights where they are the best so far, and show what the network makes of pictures."""
     config, process, kept = learner.config, learner.process, learner.kept
@@ -203,7 +216,7 @@ def _refuse_nan(learner: Learner, step: int) -> None:
 def _save(learner: Learner, state: State, out: Path, step: int, record: Record | None, *, best: bool) -> None:
     learner.into(state, step)
     if learner.process.first:
-        save_state(state, out / STATE)
+        save_state(state, out)
         _save_weights(learner, out / LAST, {})
         if best:
             _save_weights(learner, out / BEST, {})

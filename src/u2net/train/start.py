@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,15 +16,17 @@ from torch import Tensor
 
 from u2net.card import Card
 from u2net.errors import BadInput
+from u2net.pack import Pack, is_pack, open_pack
 from u2net.pairs import Pair, describe, find_pairs, pictures_below
 from u2net.pixels import read
 from u2net.train.augment import NONE, augment
 from u2net.train.checkpoint import load
 from u2net.train.config import TrainConfig
-from u2net.train.dataset import Dataset, batches
+from u2net.train.dataset import Dataset, Samples, batches
 from u2net.train.inputs import to_inputs
 from u2net.train.network import U2Net
 from u2net.train.published import fill_norms
+from u2net.train.resident import of_pack, of_pairs
 from u2net.truths import colours_of, first_look, squash
 
 log = logging.getLogger("u2net")
@@ -34,17 +36,23 @@ _MOST_BACKGROUNDS = 500
 _NORM_PICTURES = 200
 
 
-def open_data(config: TrainConfig) -> tuple[Dataset, Dataset | None]:
+def open_data(config: TrainConfig, device: torch.device) -> tuple[Samples, Samples | None]:
     """The pictures to learn from and those to validate with, None where there are none.
 
-    All that is wrong with the pairing is said at once, as a warning. Raises BadInput where nothing is left.
+    All that is wrong with the pairing is said at once, as a warning.
+    Raises BadInput where nothing is left, and where soft targets are to be learned from and there are none.
     """
-    learned = _pairs(config.data, config.truths)
+    learned = _found(config.data, config.truths)
     if config.validation:
-        checked = _pairs(config.validation, config.validation_truths)
+        checked = _found(config.validation, config.validation_truths)
     else:
-        learned, checked = hold_out(learned, config.held_out)
-    return _dataset(learned, config), _dataset(checked, config) if checked else None
+        names, held = hold_out(learned.names, config.held_out)
+        learned, checked = replace(learned, names=names), replace(learned, names=held)
+    if config.soft_losses and not (learned.pack and learned.pack.soft):
+        raise BadInput(
+            f"{config.data}: has no soft targets, which soft_losses are for; make them with: u2net data pack --teacher"
+        )
+    return _samples(learned, config, device), _samples(checked, config, device) if checked.names else None
 
 
 def open_backgrounds(config: TrainConfig) -> Tensor | None:
@@ -67,22 +75,45 @@ def open_backgrounds(config: TrainConfig) -> Tensor | None:
     return torch.from_numpy(np.stack(found))
 
 
-def hold_out(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
+@dataclass(frozen=True)
+class Found:
+    """What lies in one place, by name: pairs of files, or what a pack holds."""
+
+    names: tuple[str, ...]
+    pairs: Mapping[str, Pair] = field(default_factory=dict)
+    pack: Pack | None = None
+
+
+def hold_out(names: Sequence[str], share: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Split off a share, at most 500: the same pictures each time, and mostly the same when some are added."""
-    ordered = sorted(pairs, key=lambda pair: hashlib.sha256(pair.name.encode("utf-8", "surrogateescape")).digest())
-    count = min(round(share * len(pairs)), _MOST_HELD_OUT, len(pairs) - 1)
-    held = {pair.name for pair in ordered[:count]}
-    return [pair for pair in pairs if pair.name not in held], [pair for pair in pairs if pair.name in held]
+    ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
+    count = min(round(share * len(ordered)), _MOST_HELD_OUT, len(ordered) - 1)
+    held = set(ordered[:count])
+    return tuple(name for name in names if name not in held), tuple(name for name in names if name in held)
 
 
-def _pairs(source: str, truths: str) -> list[Pair]:
+def _found(source: str, truths: str) -> Found:
+    if is_pack(Path(source)):
+        if truths:
+            raise BadInput(f"{source}: is packed and holds its truths; leave --truths out")
+        pack = open_pack(Path(source))
+        return Found(pack.names, pack=pack)
     found = find_pairs(Path(source), truths=Path(truths) if truths else None)
     if problems := [*found.problems, *first_look(found.pairs)]:
         log.warning("%s: %s", source, describe(problems))
-    return list(found.pairs)
+    pairs = {pair.name: pair for pair in found.pairs}
+    return Found(tuple(pairs), pairs)
 
 
-def _dataset(pairs: Sequence[Pair], config: TrainConfig) -> Dataset:
+def _samples(found: Found, config: TrainConfig, device: torch.device) -> Samples:
+    if found.pack:
+        if config.kind != "saliency":
+            raise BadInput(f"{found.pack.folder}: packed data are for maps of saliency, not of {config.kind}")
+        where = device if config.cache == "device" else torch.device("cpu")
+        return of_pack(found.pack, found.names, size=config.size, device=where)
+    pairs = [found.pairs[name] for name in found.names]
+    if config.cache == "device":
+        return of_pairs(pairs, size=config.size, device=device)
     cache: Path | Literal["ram"] = "ram" if config.cache == "ram" else Path(config.cache)
     classes = config.classes if config.kind == "classes" else None
     return Dataset(pairs, size=config.size, kind=config.kind, classes=classes, cache=cache)
@@ -118,7 +149,7 @@ def _from(start: int) -> Iterator[int]:
 
 
 def start_network(
-    config: TrainConfig, training: Dataset, device: torch.device, *, resumed: str = ""
+    config: TrainConfig, training: Samples, device: torch.device, *, resumed: str = ""
 ) -> tuple[U2Net, Card]:
     """The network on its device, random or from `init`, and what it is.
 
@@ -154,7 +185,7 @@ def start_network(
     return network, card
 
 
-def _fill_norms(network: U2Net, card: Card, config: TrainConfig, training: Dataset, device: torch.device) -> None:
+def _fill_norms(network: U2Net, card: Card, config: TrainConfig, training: Samples, device: torch.device) -> None:
     steps = -(-min(_NORM_PICTURES, len(training)) // config.batch)
     chosen = order(len(training), batch=config.batch, seed=config.seed)
     seeds = torch.zeros(config.batch, dtype=torch.int64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import pickle
 from collections.abc import Mapping
@@ -14,11 +16,12 @@ import torch
 from u2net.atomic import atomic_file
 from u2net.damage import DAMAGE
 from u2net.errors import BadInput, CannotWrite
-from u2net.train.checkpoint import write
+from u2net.train.checkpoint import PART_KEY, write
 from u2net.train.config import PLACES, TrainConfig, configured, read_settings
 from u2net.train.distributed import Process
 
-CONFIG, STATE, BEST, LAST = "config.json", "state.pt", "best.safetensors", "last.safetensors"
+CONFIG, STATE, BEST, LAST = "config.json", "state.json", "best.safetensors", "last.safetensors"
+_PARTS = ("network", "average", "optimizer")
 _FREE = {*PLACES, "device", "patience", "save_every", "licence"} - {"init"}
 """Settings that a resumed run may have otherwise: where things are and when they are saved, not what is computed."""
 
@@ -41,25 +44,52 @@ class State:
     world: int = 1
 
 
-def save_state(state: State, path: Path) -> None:
-    """Write it whole or not at all. Raises CannotWrite, and the previous one is as it was."""
+def save_state(state: State, out: Path) -> None:
+    """Write it whole or not at all: the parts first, then state.json, which names them; then the old parts go.
+
+    In parts so that those of u2netp stay below 15 MB each, for places that take no larger file.
+    Raises CannotWrite, and the previous one is as it was.
+    """
+    path, parts = out / STATE, {}
     try:
+        for part in _PARTS:
+            buffer = io.BytesIO()
+            torch.save({PART_KEY: part, "step": state.step, "values": getattr(state, part)}, buffer)
+            name = f"state-{state.step:06}-{part}.pt"
+            with atomic_file(out / name, durable=True) as stream:
+                stream.write(buffer.getbuffer())
+            parts[part] = {"file": name, "sha256": hashlib.sha256(buffer.getbuffer()).hexdigest()}
+        rest = {name: value for name, value in vars(state).items() if name not in _PARTS}
         with atomic_file(path, durable=True) as stream:
-            torch.save(vars(state), stream)
-    except (OSError, RuntimeError) as error:  # torch's own writer turns a full disk into a RuntimeError
-        reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["the disk may be full"])[0]
+            stream.write(json.dumps(rest | {"parts": parts}, indent=1).encode())
+        for old in set(out.glob("state-*-*.pt")) - {out / part["file"] for part in parts.values()}:
+            old.unlink(missing_ok=True)
+    except OSError as error:
         kept = "; the one that lay there is as it was" if path.exists() else ""
+        reason = error.strerror or error
         raise CannotWrite(f"{path}: the state of the run cannot be written: {reason}{kept}") from error
 
 
-def load_state(path: Path) -> State:
-    """Raises BadInput where it is missing or damaged."""
+def load_state(out: Path) -> State:
+    """Raises BadInput where it, or a part of it, is missing or damaged."""
+    path = out / STATE
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-        return State(**found)
+        values = json.loads(path.read_text(encoding="utf-8"))
+        parts = values.pop("parts")
+        for part in _PARTS:
+            path = out / str(parts[part]["file"])
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest() != parts[part]["sha256"]:
+                raise BadInput(f"{path}: the state of the run cannot be read (its checksum is another)")
+            values[part] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)["values"]
+        return State(**values)
     except FileNotFoundError as error:
-        raise BadInput(f"{path}: there is no run to go on with; leave --resume out to begin one") from error
-    except (*DAMAGE, pickle.UnpicklingError) as error:
+        if path.name == STATE:
+            raise BadInput(f"{path}: there is no run to go on with; leave --resume out to begin one") from error
+        raise BadInput(f"{path}: is missing, a part of the state of the run; copy it there") from error
+    except (*DAMAGE, KeyError, pickle.UnpicklingError) as error:
+        if isinstance(error, BadInput):
+            raise
         raise BadInput(f"{path}: the state of the run cannot be read ({error})") from error
 
 
@@ -69,7 +99,7 @@ def begin(config: TrainConfig, out: Path, process: Process, *, resume: bool) -> 
     Raises BadInput where there is a run already and `resume` is not asked for, or none and it is, or one of another
     number of processes: then the order of the pictures would be another.
     """
-    state = load_state(out / STATE) if resume else State(world=process.world)
+    state = load_state(out) if resume else State(world=process.world)
     if state.world != process.world:
         raise BadInput(f"{out}: this run has {state.world} processes, not {process.world}; a resumed run keeps that")
     if not process.first:

@@ -14,7 +14,7 @@ from u2net.card import Card
 from u2net.metrics import score, summarise
 from u2net.tensor import to_published_map
 from u2net.train.augment import NONE, augment
-from u2net.train.dataset import Batch, Dataset, batches
+from u2net.train.dataset import Batch, Samples, batches
 from u2net.train.distributed import Process
 from u2net.train.inputs import to_inputs
 from u2net.train.network import U2Net
@@ -44,7 +44,7 @@ class Looked:
 
 
 def validate(
-    network: U2Net, dataset: Dataset, card: Card, *, batch: int, bf16: bool, process: Process
+    network: U2Net, dataset: Samples, card: Card, *, batch: int, bf16: bool, process: Process
 ) -> dict[str, float]:
     """Measure all of a dataset, shared out among the processes; all must call this.
 
@@ -55,20 +55,20 @@ def validate(
     found: list[Any] = []
     measured: set[int] = set()
     for looked, maps in _run(network, dataset, card, parts, bf16=bf16, device=process.device):
-        for index, truth, values in zip(looked.indices, looked.truths, maps, strict=True):
+        for index, truth, values in zip(looked.indices, looked.truths.cpu(), maps, strict=True):
             if index not in measured:  # in the place of one that cannot be decoded comes another, which counts once
                 measured.add(index)
                 found.append(_score(values, truth, card))
     return _summary(process.gather(found), card)
 
 
-def look(network: U2Net, dataset: Dataset, card: Card, *, count: int, bf16: bool, device: torch.device) -> list[Looked]:
+def look(network: U2Net, dataset: Samples, card: Card, *, count: int, bf16: bool, device: torch.device) -> list[Looked]:
     """The first `count` pictures of a dataset, to show to a person."""
     found = []
     shown = range(min(count, len(dataset)))
     parts = [shown[start : start + 4] for start in range(0, len(shown), 4)]
     for batch, maps in _run(network, dataset, card, parts, bf16=bf16, device=device):
-        for picture, truth, values in zip(batch.pictures, batch.truths, maps, strict=True):
+        for picture, truth, values in zip(batch.pictures.cpu(), batch.truths.cpu(), maps, strict=True):
             found.append(Looked(picture, truth, torch.from_numpy(_to_bytes(values, card).copy())))
     return found
 
@@ -80,7 +80,7 @@ def better(one: dict[str, float], other: dict[str, float], kind: Kind) -> bool:
 
 
 def _run(
-    network: U2Net, dataset: Dataset, card: Card, parts: Sequence[Sequence[int]], *, bf16: bool, device: torch.device
+    network: U2Net, dataset: Samples, card: Card, parts: Sequence[Sequence[int]], *, bf16: bool, device: torch.device
 ) -> Iterator[tuple[Batch, np.ndarray[Any, np.dtype[np.float32]]]]:
     was_training = network.training
     network.eval()
