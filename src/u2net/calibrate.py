@@ -79,7 +79,7 @@ def calibrate(
         names=[convolutions[name].get_friendly_name() for name in left], types=_not_quantized(plain), validate=False
     )
     tuned = nncf.AdvancedQuantizationParameters(disable_bias_correction=True)  # it changed nothing where it was tried
-    with _silent(nncf):
+    with _silent():
         measured = nncf.quantize(
             plain,
             nncf.Dataset(pictures, load),
@@ -222,8 +222,13 @@ def _import_nncf() -> Any:
 
 
 @contextlib.contextmanager
-def _silent(nncf: Any) -> Iterator[None]:
+def _silent() -> Iterator[None]:
     """Without NNCF's log of every node and its progress bars."""
-    nncf.set_log_level(logging.ERROR)
-    with contextlib.redirect_stdout(io.StringIO()):
-        yield
+    logger = logging.getLogger("nncf")  # its own set_log_level also changes other people's handlers
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(before)
