@@ -25,7 +25,7 @@ import openvino as ov
 from compare_rembg import describe_machine, git_commit
 
 from u2net import models, weights
-from u2net.engines.int8 import quantize_graph
+from u2net.engines.openvino import prepared_model
 from u2net.ranges import find_ranges
 from u2net.types import Tensor
 
@@ -37,6 +37,7 @@ CONVOLUTIONS = {
 KINDS = {"Subgraph": "additions and sigmoids", "Add": "additions and sigmoids", "Sigmoid": "additions and sigmoids"}
 NAMES = {
     "Convolution": "convolutions", "Interpolate": "enlarging", "Concat": "putting side by side", "MaxPool": "pooling",
+    "MatMul": "enlarging", "FullyConnected": "enlarging",
     "Reorder": "changing the order in memory",
 }  # fmt: skip
 
@@ -74,10 +75,8 @@ def profile(name: str, precision: str, threads: int | None, runs: int) -> dict[s
     path = weights.locate(spec)
     model = core.read_model(path)
     stages, multiply_adds = stages_of(model), multiply_adds_of(model)
-    if precision == "int8":
-        ranges = find_ranges(spec, path, weights.tables_dir())
-        assert ranges, f"no table comes with {name}"
-        quantize_graph(model, ranges)
+    ranges = find_ranges(spec, path, weights.tables_dir()) if precision == "int8" else None
+    model = prepared_model(core, path, spec, ranges)
     config: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32" if precision == "int8" else precision,

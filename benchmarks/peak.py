@@ -26,7 +26,7 @@ from compare_rembg import describe_machine, git_commit
 from openvino import opset13 as opset
 
 from u2net import models, weights
-from u2net.engines.int8 import quantize_graph
+from u2net.engines.openvino import prepared_model
 from u2net.ranges import find_ranges
 
 Run = Callable[[], Any]
@@ -113,11 +113,8 @@ def convolutions(core: Any, shape: tuple[int, int, int], precision: str) -> Run:
 def network(core: Any, name: str, precision: str) -> Run:
     tensor = np.random.default_rng(0).standard_normal((1, 3, 320, 320), np.float32)
     path = weights.locate(models.MODELS[name])
-    model = core.read_model(path)
-    ranges = find_ranges(models.MODELS[name], path, weights.tables_dir())
-    if precision == "int8" and ranges:
-        quantize_graph(model, ranges)
-    return compiled(core, model, tensor, precision)
+    ranges = find_ranges(models.MODELS[name], path, weights.tables_dir()) if precision == "int8" else None
+    return compiled(core, prepared_model(core, path, models.MODELS[name], ranges), tensor, precision)
 
 
 def rounded(out: Any, precision: str) -> Any:

@@ -28,6 +28,9 @@ from compare_rembg import REPO, describe_machine, git_commit
 from openvino import opset13 as opset
 
 from u2net import models, read, weights
+from u2net.engines.int8 import quantize_graph
+from u2net.engines.openvino import prepared_model
+from u2net.ranges import find_ranges
 from u2net.tensor import from_pixels
 from u2net.types import Tensor
 
@@ -48,7 +51,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--models", nargs="+", default=["u2netp", "u2net"])
-    parser.add_argument("--precision", choices=("f32", "bf16"), default="f32")
+    parser.add_argument("--precision", choices=("f32", "bf16", "int8"), default="f32")
     parser.add_argument("--threads", type=int, help="default: as many as OpenVINO takes")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", nargs="+", help="these variants, and today's")
@@ -81,22 +84,31 @@ def compare(model: str, given: argparse.Namespace) -> dict[str, Any]:
     tensor = from_pixels(read(given.picture).pixels, spec)
     core = ov.Core()
     graphs: dict[str, Callable[[Any], Any]] = {
+        "maps enlarged by Interpolate": lambda graph: graph,
         "fused map only": fused_only,
         "fused map only, added up": added_up,
         "fused map only, side convolutions in two": lambda graph: added_up(graph, split=True),
     }
 
     def compiled(graph: Any, config: dict[str, Any], source: Tensor = tensor) -> Run:
-        config = {**config, "INFERENCE_PRECISION_HINT": given.precision}
+        config = {**config, "INFERENCE_PRECISION_HINT": "f32" if ranges else given.precision}
         if given.threads:
             config = {"INFERENCE_NUM_THREADS": given.threads, **config}
         request = core.compile_model(graph, "CPU", config).create_infer_request()
         return lambda: np.array(request.infer({0: source}, share_inputs=True)[0])
 
-    runs = {name: compiled(core.read_model(path), config) for name, config in SETTINGS.items() if chosen(name, given)}
+    ranges = find_ranges(spec, path, weights.tables_dir()) if given.precision == "int8" else None
+    runs = {
+        name: compiled(prepared_model(core, path, spec, ranges), config)
+        for name, config in SETTINGS.items()
+        if chosen(name, given)
+    }
     for name, change in graphs.items():
         if chosen(name, given):
-            runs[name] = compiled(change(core.read_model(path)), LATENCY)
+            graph = core.read_model(path)
+            if ranges:
+                quantize_graph(graph, ranges)
+            runs[name] = compiled(change(graph), LATENCY)
     if chosen("bytes as input", given):
         small = (tensor[0].transpose(1, 2, 0) * spec.std + spec.mean) * 255
         graph = takes_bytes(core.read_model(path), spec)

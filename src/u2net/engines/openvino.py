@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from u2net.atomic import atomic_file
+from u2net.engines.enlarging import enlarge_by_products
 from u2net.engines.int8 import quantize_graph
 from u2net.errors import EngineUnavailable, WeightsUnavailable
 from u2net.ranges import Ranges
@@ -28,6 +29,8 @@ from u2net.types import Map, ModelSpec, Tensor
 log = logging.getLogger("u2net")
 
 _AVX2 = 11  # cv::CPU_AVX2, which cv2 does not name; false on processors that are not of x86
+_GRAPH = 2
+"""Raised when a model is prepared in another way, so that compiled models of before are not taken up."""
 _DEVICE = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
 
 
@@ -169,9 +172,7 @@ def _compiled(
     blob = cache_dir / f"{kin}{_fingerprint(path, spec, core, target, ov.__version__, table)}.blob"
     compiled, kept = _import_compiled(core, blob, target, config)
     if compiled is None:
-        model = read_model(core, path, spec)
-        if table and ranges:
-            quantize_graph(model, ranges)
+        model = prepared_model(core, path, spec, ranges if table else None, target)
         compiled = core.compile_model(model, target, config)
         del model
         if _export_compiled(compiled, blob, f"{kin}*.blob"):
@@ -216,6 +217,16 @@ def compiled_models(name: str, cache_dir: Path) -> list[Path]:
     return [path for precision in ("int8", "bf16", "f32") for path in cache_dir.glob(f"{name}-{precision}-*.blob")]
 
 
+def prepared_model(core: Any, path: Path, spec: ModelSpec, ranges: Ranges | None, target: str = "CPU") -> Any:
+    """A model file as OpenVINO compiles it: see `read_model`, int8 with a table, on the CPU with quicker enlarging."""
+    model = read_model(core, path, spec)
+    if ranges:
+        quantize_graph(model, ranges)
+    if target == "CPU":
+        enlarge_by_products(model)
+    return model
+
+
 def read_model(core: Any, path: Path, spec: ModelSpec) -> Any:
     """A model file as OpenVINO's model, of a fixed size where it has one. Raises WeightsUnavailable."""
     import openvino as ov
@@ -244,7 +255,7 @@ def _fingerprint(path: Path, spec: ModelSpec, core: Any, target: str, version: s
     """What a compiled model depends on, besides what its file name says."""
     status = path.stat()
     weights = spec.checksum or f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
-    parts = (weights, version, core.get_property(target, "FULL_DEVICE_NAME"), spec.size, spec.fit, table)
+    parts = (weights, version, core.get_property(target, "FULL_DEVICE_NAME"), spec.size, spec.fit, table, _GRAPH)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
