@@ -112,7 +112,8 @@ def accuracy(
 
     pairs = pair_up(images, truths)
     if limit:
-        pairs = pairs[:: max(1, len(pairs) // limit)][:limit]
+        wanted = min(limit, len(pairs))
+        pairs = [pairs[number * len(pairs) // wanted] for number in range(wanted)]
     rows: dict[str, dict[str, float]] = {}
     for precision in only or precisions(model):
         start = time.perf_counter()

@@ -67,6 +67,12 @@ def test_two_inputs_with_one_result_are_refused_and_both_named() -> None:
         targets("in/a.jpg", "in/out/a.png", output="new")
 
 
+def test_result_that_would_replace_an_excluded_picture_is_refused(folder: Path) -> None:
+    (folder / "in/b.jpg").touch()
+    with pytest.raises(BadInput, match=r"b\.png: the result of .*b\.jpg would replace this input"):
+        plan(["in"], "in", tag="cutout", suffix=".png", excludes=["*.png"])
+
+
 def test_result_that_would_replace_an_input_is_refused() -> None:
     with pytest.raises(BadInput, match="would replace this input"):
         targets("in", output="in/deep/..")

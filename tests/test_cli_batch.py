@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import errno
 import json
@@ -9,6 +10,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -139,7 +141,7 @@ def test_result_worked_on_by_hand_is_kept_and_said_until_overwrite(folder: Path)
     Path("out/1.png").write_bytes(b"by hand")
     result = remove("in", "-o", "out")
     assert Path("out/1.png").read_bytes() == b"by hand"
-    assert "1 results were changed by hand and are kept" in result.stderr
+    assert "1 result was changed by hand and is kept" in result.stderr
     remove("in", "-o", "out", "--overwrite")
     assert Path("out/1.png").read_bytes() != b"by hand"
 
@@ -147,7 +149,7 @@ def test_result_worked_on_by_hand_is_kept_and_said_until_overwrite(folder: Path)
 def test_dry_run_says_what_would_be_done_and_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("u2net.session.open_session", lambda *_, **__: pytest.fail("the network is loaded"))
     before = sorted(folder.rglob("*"))
-    result = remove("in", "-o", "out", "--dry-run", "--report", "r.json")
+    result = remove("in", "-o", "out", "--dry-run")
     assert result.return_value == 0
     assert sorted(folder.rglob("*")) == before
     assert result.stdout.splitlines()[0] == f"{Path('out/0.png')}: new"
@@ -399,6 +401,22 @@ def test_ctrl_c_finishes_what_is_in_work_and_exits_130(folder: Path) -> None:
     assert len(again.stdout.splitlines()) == 30 - done
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C reaches a whole console there, this test too")
+def test_ctrl_c_while_the_model_is_opened_ends_at_once(folder: Path) -> None:
+    code = (
+        "import sys, time, u2net.session; from u2net.cli import main\n"
+        "u2net.session.open_session = lambda *_, **__: (print('opening', flush=True), time.sleep(60))\n"
+        "sys.argv[0] = 'u2net'; main()"
+    )
+    command = [sys.executable, "-c", code, "remove", "-m", "net.onnx", "in", "-o", "out"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline() == "opening\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said.strip()) == (130, "u2net: stopped")
+    assert results() == set()
+
+
 # -- watch
 
 
@@ -407,7 +425,7 @@ def watching(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     """Watches `in` into `out` while a function works on the files, then Ctrl-C."""
     monkeypatch.setattr(many, "POLL_S", 0.02)
 
-    def watch(work: Callable[[], None], *flags: str) -> Result:
+    def watch(work: Callable[[], None], *flags: str, output: str = "out") -> Result:
         failed: list[BaseException] = []
 
         def run() -> None:
@@ -421,7 +439,7 @@ def watching(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
         thread = threading.Thread(target=run)
         thread.start()
-        result = remove("in", "-o", "out", "--watch", *flags)
+        result = remove("in", "-o", output, "--watch", *flags)
         thread.join()
         if failed:
             raise failed[0]
@@ -457,14 +475,48 @@ def test_watch_does_what_is_there_what_comes_and_what_changes(watching: Callable
 
 @needs_signals
 def test_watch_resumes_and_its_output_may_lie_in_its_input(folder: Path, watching: Callable[..., Result]) -> None:
-    remove("in", "-o", "out")
+    remove("in", "-o", "in/out")
 
     def work() -> None:
         picture("in/late.png", 8)
-        wait_for(lambda: "late.png" in results())
+        wait_for(lambda: "late.png" in results("in/out"))
 
-    result = watching(work)
-    assert result.stdout.splitlines() == [str(Path("out/late.png"))]
+    result = watching(work, output="in/out")
+    assert result.stdout.splitlines() == [str(Path("in/out/late.png"))]
+
+
+@needs_signals
+def test_watch_sees_what_comes_soon_after_long_work(
+    watching: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = many._Batch.task
+    monkeypatch.setattr(many._Batch, "task", lambda batch, job: time.sleep(0.5) or real(batch, job))
+    took: list[float] = []
+
+    def work() -> None:
+        wait_for(lambda: results() == ALL)
+        picture("in/new.png", 8)
+        start = time.monotonic()
+        wait_for(lambda: "new.png" in results())
+        took.append(time.monotonic() - start)
+
+    watching(work)
+    assert took[0] < 10  # to rest four times as long as the work took would be 16 s
+
+
+@needs_signals
+def test_one_failure_while_watching_is_exit_code_1(watching: Callable[..., Result]) -> None:
+    shutil.rmtree("in")
+    Path("in").mkdir()
+    Path("in/broken.png").write_bytes(b"no picture")
+    reports = Path("out/.u2net.sqlite")
+    result = watching(lambda: wait_for(lambda: reports.exists() and failures() == 1))
+    assert result.return_value == 1
+
+
+def failures() -> int:
+    with contextlib.closing(sqlite3.connect("out/.u2net.sqlite")) as record:
+        return record.execute("SELECT count(*) FROM picture WHERE outcome = 'failed'").fetchone()[0]
 
 
 @needs_signals
@@ -505,9 +557,10 @@ def test_watched_folder_that_vanishes_is_waited_for(
         picture("in/back.png", 8)
         wait_for(lambda: "back.png" in results())
 
-    result = watching(work)
+    result = watching(work, "--json")
     assert result.return_value == 0
     assert result.stderr.count("waiting for it") == 1
+    assert len(lines(result)) == 9  # those of before have not come again
 
 
 @pytest.mark.parametrize(
@@ -516,10 +569,12 @@ def test_watched_folder_that_vanishes_is_waited_for(
         (["in", "--watch"], "--watch looks at folders"),
         (["in/0.png", "-o", "out", "--watch"], "--watch looks at folders"),
         (["in", "-o", "out", "--watch", "--dry-run"], "exclude each other"),
-        (["in", "-o", "in/deep/..", "--watch"], "arrive among the inputs"),
+        (["in", "-o", "in/deep/..", "--watch"], "lie among the inputs"),
+        (["in", "-o", "in"], "lie among the inputs"),
+        (["in", "-o", "out", "--dry-run", "--report", "r.json"], "--dry-run writes nothing, so there is no --report"),
     ],
 )
-def test_watch_without_folders_is_refused(folder: Path, arguments: list[str], message: str) -> None:
+def test_what_makes_no_sense_is_refused(folder: Path, arguments: list[str], message: str) -> None:
     result = remove(*arguments)
     assert message in str(result.exception)
     assert not Path("out").exists()

@@ -22,7 +22,9 @@ def enlarging(before: tuple[int, ...], after: tuple[int, int], **settings: objec
     chosen = {"mode": "linear_onnx", "coordinate_transformation_mode": "half_pixel", **settings}
     axes = opset.constant(np.array([2, 3], np.int32))
     size = opset.constant(np.array(after, np.int32))
-    node = opset.interpolate(source, size, shape_calculation_mode="sizes", axes=axes, **chosen)
+    if chosen.setdefault("shape_calculation_mode", "sizes") == "scales":
+        size = opset.constant(np.array([1.5, 1.5], np.float32))
+    node = opset.interpolate(source, size, axes=axes, **chosen)
     return ov.Model([node], [source])
 
 
@@ -72,8 +74,9 @@ def test_a_ramp_is_enlarged_as_by_hand() -> None:
         ((1, 1, 10, 10), (20, 20), {"coordinate_transformation_mode": "align_corners"}),
         ((1, 1, 10, 10), (20, 20), {"pads_begin": [0, 0, 1, 0]}),
         ((1, 1, 512, 512), (1024, 1024), {}),
+        ((1, 1, 7, 7), (10, 10), {"shape_calculation_mode": "scales"}),
     ],
-    ids=["channels", "shrinking", "dynamic", "nearest", "cubic", "corners", "padded", "large"],
+    ids=["channels", "shrinking", "dynamic", "nearest", "cubic", "corners", "padded", "large", "scales"],
 )
 def test_anything_else_is_left_alone(
     before: tuple[int, ...], after: tuple[int, int], settings: dict[str, object]

@@ -9,14 +9,18 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from u2net import weights
 from u2net.batch import Job
-from u2net.errors import BadInput, UnknownModel
+from u2net.errors import UnknownModel, WeightsUnavailable
 from u2net.manifest import FILE, Manifest, Outcome, identify, model_identity, open_manifest, own_parts
+from u2net.models import MODELS
+from u2net.ranges import find_ranges, table_path
 
 OPTIONS = {"model": "u2net", "edges": "auto"}
 
@@ -246,15 +250,28 @@ def test_own_parts_clean_up_after_the_dead_and_spare_the_living(tmp_path: Path) 
 
 
 def test_model_is_known_by_what_it_holds(tmp_path: Path) -> None:
-    assert model_identity("u2net") != model_identity("u2netp")
+    assert model_identity("u2net", "f32") != model_identity("u2netp", "f32")
     for name, data in {"one.onnx": b"a", "same.onnx": b"a", "other.onnx": b"b"}.items():
         (tmp_path / name).write_bytes(data)
-    one, same, other = (model_identity(str(tmp_path / f"{name}.onnx")) for name in ("one", "same", "other"))
+    one, same, other = (model_identity(str(tmp_path / f"{name}.onnx"), "auto") for name in ("one", "same", "other"))
     assert one == same != other
     with pytest.raises(UnknownModel):
-        model_identity("u2nettp")
-    with pytest.raises(BadInput, match="cannot be read"):
-        model_identity(str(tmp_path / "none.onnx"))
+        model_identity("u2nettp", "auto")
+    with pytest.raises(WeightsUnavailable, match="no such model file"):
+        model_identity(str(tmp_path / "none.onnx"), "auto")
+
+
+def test_model_that_may_be_int8_is_known_by_its_table_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("U2NET_CACHE", str(tmp_path))
+    spec = MODELS["u2netp"]
+    packaged = model_identity("u2netp", "auto")
+    assert packaged == model_identity("u2netp", "int8") != model_identity("u2netp", "f32")
+    table = find_ranges(spec, Path(spec.file), tmp_path)
+    assert table
+    path = table_path(spec, Path(spec.file), weights.tables_dir())
+    path.parent.mkdir()
+    path.write_text(replace(table, convolutions={}).to_json())
+    assert model_identity("u2netp", "auto") != packaged
 
 
 def test_pipe_and_what_is_too_long_are_not_read_to_know_them(tmp_path: Path) -> None:

@@ -120,9 +120,19 @@ def test_what_is_left_of_another_try_is_not_used(data: Path, tmp_path: Path) -> 
     index = json.loads((out / "pack.json").read_text())
     (out / "pack.unfinished.json").write_text(json.dumps(index | {"unfinished": ["of something else", 6000]}))
     (out / "pack.json").unlink()
+    (out / "shard-notes.zip").write_bytes(b"somebody's own")
     again = pack_pairs(pairs[:2], out, size=SIZE, shard_bytes=6000)
     assert again.kept == 0
-    assert sorted(path.name for path in out.iterdir()) == ["pack.json", *(shard.file for shard in again.pack.shards)]
+    assert set(files_of(out)) == {"pack.json", "shard-notes.zip", *(shard.file for shard in again.pack.shards)}
+
+
+def test_a_folder_with_something_else_is_not_written_into(data: Path, tmp_path: Path) -> None:
+    holiday = tmp_path / "holiday"
+    holiday.mkdir()
+    (holiday / "shard-000.zip").write_bytes(b"pictures of the sea")
+    with pytest.raises(BadInput, match="holds something else; give a new folder"):
+        pack_pairs(find_pairs(data).pairs, holiday, size=SIZE)
+    assert files_of(holiday) == {"shard-000.zip": b"pictures of the sea"}
 
 
 def test_a_pair_that_cannot_be_read_is_left_out_and_named(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from u2net.pipeline import Room, requests_for, work_through
+from u2net.pipeline import Room, in_work_for, requests_for, work_through
 
 
 def test_every_item_is_done_once_and_its_result_has_its_number() -> None:
@@ -139,6 +139,11 @@ def test_picture_of_unknown_size_is_alone() -> None:
     thread.join()
 
 
-@pytest.mark.parametrize(("cores", "requests"), [(1, 1), (2, 1), (4, 1), (8, 2), (12, 3), (16, 4), (64, 4)])
+@pytest.mark.parametrize(("cores", "requests"), [(1, 1), (2, 2), (4, 2), (8, 2), (12, 3), (16, 4), (64, 4)])
 def test_requests_grow_with_the_cores_but_memory_is_not_spent_without_end(cores: int, requests: int) -> None:
     assert requests_for(cores) == requests
+
+
+@pytest.mark.parametrize(("cores", "in_work"), [(1, 2), (2, 2), (3, 3), (4, 3), (8, 3), (16, 5), (64, 5)])
+def test_one_more_is_in_work_than_in_the_network_where_there_is_a_core_for_it(cores: int, in_work: int) -> None:
+    assert in_work_for(cores) == in_work

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from u2net import weights
 from u2net.cli.quantize import command
-from u2net.errors import BadInput, MissingExtra, UnreadablePicture
+from u2net.errors import BadInput, CannotWrite, MissingExtra, UnreadablePicture
 from u2net.models import MODELS
 from u2net.ranges import SUFFIX, Ranges
 from u2net.session import open_session
@@ -81,6 +81,10 @@ def test_what_cannot_be_measured_is_said_before_the_work(
         run("u2netp", "--images", str(few))
     with pytest.raises(UnreadablePicture, match="there is no such folder"):
         run("u2netp", "--images", str(tmp_path / "nowhere"))
+    with pytest.raises(BadInput, match="is a folder; give the table a name in it"):
+        run("u2netp", "--images", str(pictures), "-o", str(few))
+    with pytest.raises(CannotWrite, match="cannot be written: the name is too long"):
+        run("u2netp", "--images", str(pictures), "-o", str(tmp_path / ("x" * 300)))
     monkeypatch.setitem(__import__("sys").modules, "nncf", None)
     with pytest.raises(MissingExtra, match=r"pip install 'u2net\[quantize\]'"):
         run("u2netp", "--images", str(pictures), "-o", str(tmp_path / "table.json"))

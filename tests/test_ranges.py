@@ -5,14 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import openvino as ov
 import pytest
 from small_onnx import COLOUR_WEIGHTS, small_network
 
 from u2net.engines import openvino as engine
+from u2net.engines.int8 import convolutions_of, quantize_graph, weights_of
 from u2net.errors import EngineUnavailable, WeightsUnavailable
 from u2net.models import MODELS
 from u2net.pixels import read
-from u2net.ranges import SUFFIX, Ranges, find_ranges, table_path
+from u2net.ranges import SUFFIX, Ranges, checksum, find_ranges, table_path
 from u2net.session import open_session
 from u2net.tensor import from_pixels
 
@@ -25,7 +27,7 @@ def own_model(folder: Path, table: Ranges | str | None = TABLE) -> Path:
     path = folder / "mine.onnx"
     path.write_bytes(small_network(SIZE))
     if table is not None:
-        text = table if isinstance(table, str) else table.to_json()
+        text = table if isinstance(table, str) else replace(table, weights=checksum(path)).to_json()
         (folder / f"mine{SUFFIX}").write_text(text)
     return path
 
@@ -99,6 +101,30 @@ def test_changed_table_makes_another_model(tmp_path: Path) -> None:
     own_model(tmp_path, replace(TABLE, outputs={"picture": (-1.0, 1.0)}))
     second = open_session(path, precision="int8").run(tensor)
     assert abs(float(first.mean() - second.mean())) > 0.05
+
+
+def test_table_of_an_own_model_that_was_trained_on_is_not_used(tmp_path: Path) -> None:
+    path = own_model(tmp_path)
+    path.write_bytes(small_network(SIZE, trained="on"))
+    with pytest.raises(
+        WeightsUnavailable, match=r"mine\.int8\.json: .* of other weights .* u2net quantize .*mine\.onnx"
+    ):
+        open_session(path, precision="int8")
+    assert open_session(path).precision == "f32"
+
+
+def test_weights_in_half_precision_become_int8_too(tmp_path: Path) -> None:
+    core = ov.Core()
+    whole = core.read_model(own_model(tmp_path))
+    ov.save_model(whole, tmp_path / "half.xml", compress_to_fp16=True)
+    half = core.read_model(tmp_path / "half.xml")
+    assert weights_of(convolutions_of(half)["logits"]).dtype == np.float16
+    found = []
+    for model in (whole, half):
+        quantize_graph(model, TABLE)
+        found.append(weights_of(convolutions_of(model)["logits"]))
+    assert found[0].dtype == np.int8
+    np.testing.assert_array_equal(*found)
 
 
 def test_int8_without_a_table_says_how_to_make_one(tmp_path: Path) -> None:

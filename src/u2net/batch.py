@@ -68,7 +68,7 @@ def plan(
     tag: results beside their input are named `<stem>.<tag><suffix>`, in a folder `<stem><suffix>`, structure mirrored.
     cutouts: a file that is named and called `<stem>.cutout.<suffix>` is an input all the same.
     reads: other files that are read, like a background; results do not replace them either.
-    excludes: patterns of inputs to leave out, see `is_excluded`.
+    excludes: patterns of inputs to leave out, see `is_excluded`; nor do results replace these.
     Raises BadInput before anything is written: nothing found, two inputs with one result, a result that would
     replace an input.
     """
@@ -99,7 +99,8 @@ def plan(
         for item in _expand(text, folder)
         if not _is_result(item.path) or (cutouts and item.path == Path(text) and _is_cutout(text))
     ]
-    kept = [item for item in items if not is_excluded(item.inside, excludes)]
+    excluded = {item.path for item in items if is_excluded(item.inside, excludes)}
+    kept = [item for item in items if item.path not in excluded]
     if items and not kept:
         raise BadInput(f"{' '.join(inputs)}: all {len(items)} pictures are excluded by --exclude, nothing to do")
     for item in kept:
@@ -109,7 +110,7 @@ def plan(
     jobs = list(found.values())
     if not jobs:
         raise BadInput(f"{' '.join(inputs)}: only results of earlier runs, nothing to do")
-    _refuse_collisions(jobs, reads)
+    _refuse_collisions(jobs, [*reads, *map(str, excluded)])
     return jobs
 
 

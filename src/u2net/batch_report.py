@@ -8,6 +8,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -39,10 +40,13 @@ class BatchReport:
     """Rows are kept in a temporary file of the system until all are there: any number goes."""
 
     def __init__(self, path: Path) -> None:
-        """Raises BadInput for a suffix that is none of ours."""
+        """Raises BadInput for a suffix that is none of ours, CannotWrite where no temporary file can be made."""
         self.path = path
         self._kind = kind_of(path)
-        self._rows = tempfile.TemporaryFile("w+", encoding="ascii", prefix="u2net-")  # noqa: SIM115  closed by `close`
+        try:
+            self._rows = tempfile.TemporaryFile("w+", encoding="ascii", prefix="u2net-")  # noqa: SIM115  see `close`
+        except OSError as error:
+            raise CannotWrite(f"{path}: the report cannot be kept: {error.strerror or error}") from error
 
     def add(self, row: Row) -> None:
         """Raises CannotWrite where the system's folder for temporary files is full."""
@@ -67,7 +71,8 @@ class BatchReport:
             raise CannotWrite(f"{self.path}: the report cannot be written: {error.strerror or error}") from error
 
     def close(self) -> None:
-        self._rows.close()
+        with suppress(OSError):  # a full disk, which `add` or `write` has said
+            self._rows.close()
 
     def _all(self, *, failed: bool | None = None) -> Iterator[Row]:
         self._rows.seek(0)

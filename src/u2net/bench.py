@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -141,6 +142,8 @@ def bench(
     with tempfile.TemporaryDirectory(prefix="u2net-bench-", ignore_cleanup_errors=True) as folder:
         sources = [path.resolve() for path in pictures] or [_write_drawn(Path(folder))]
         runner = _Runner(Path(folder), files, sources, device, threads, at_once)
+        if weights.tables_dir().is_dir():  # the processes have a cache of their own
+            shutil.copytree(weights.tables_dir(), runner.cache / weights.tables_dir().name)
         answers: dict[Case, list[dict[str, Any]]] = {case: [] for case in cases}
         missing: list[Missing] = []
         for number in range(rounds):
@@ -196,6 +199,10 @@ class _Runner:
     threads: int | None
     at_once: int
 
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
     def run(self, case: Case, seconds: float | None) -> dict[str, Any]:
         """What the process of a case says, with `start_s`; or `problem`, `error` and `exit_code`, None for a crash."""
         path = self.files[case.model]
@@ -212,7 +219,7 @@ class _Runner:
         pictures = [str(picture) for picture in self.pictures]
         question = {"session": session, "pictures": pictures, "threads_at_once": self.at_once, "seconds": seconds}
         # The weights are found where they are as those of another tool.
-        environment = {**os.environ, "U2NET_CACHE": str(self.folder / "cache"), "U2NET_HOME": str(path.parent)}
+        environment = {**os.environ, "U2NET_CACHE": str(self.cache), "U2NET_HOME": str(path.parent)}
         return _ask(question, environment, TIMEOUT_S + 10 * (seconds or 0))
 
 

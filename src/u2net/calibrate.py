@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import logging
 import os
@@ -16,20 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from u2net.engines.int8 import convolutions_of, quantize_graph, values_of
+from u2net.engines.int8 import convolutions_of, quantize_graph, values_of, weights_of
 from u2net.engines.openvino import import_openvino, read_model
 from u2net.errors import BadInput, MissingExtra
-from u2net.ranges import Range, Ranges
+from u2net.ranges import HALF_LEVEL, LEVEL, Range, Ranges, checksum
 from u2net.types import ModelSpec, Tensor
 
 # OpenVINO's own rounding, not its int8 arithmetic: the same on every processor, and every number can be looked at.
 _ROUNDED = {"LP_TRANSFORMS_MODE": "NO", "INFERENCE_PRECISION_HINT": "f32"}
 _OWN = "/WithoutBiases"  # what OpenVINO adds to the name of a convolution with a bias
 _FEW_WEIGHTS = 64  # of what mixes a few maps to one: no work, and 256 levels of it would be seen
-_LEVEL, _HALF_LEVEL = (
-    127,
-    64,
-)  # NNCF takes half of the levels where sums may overflow 16 bits on processors without VNNI
 _EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
@@ -97,14 +92,6 @@ def calibrate(
     return Ranges(checksum(path), *_ranges_of(measured, plain), made)
 
 
-def checksum(path: Path) -> str:
-    """`sha256:…` of a weight file; of an .xml the file with its weights counts too."""
-    found = hashlib.sha256(path.read_bytes())
-    if path.suffix.lower() == ".xml":
-        found.update(path.with_suffix(".bin").read_bytes())
-    return f"sha256:{found.hexdigest()}"
-
-
 def measure(path: Path, spec: ModelSpec, ranges: Ranges, tensors: Sequence[Tensor]) -> Deviation:
     """Run a model in f32 and with the rounding of its table, and compare the map and every convolution's output."""
     core = import_openvino().Core()
@@ -164,12 +151,10 @@ def _ranges_of(measured: Any, plain: Any) -> tuple[dict[str, Range], dict[str, R
             else:
                 inputs |= {f"{named[taker][0]}:{number}": (low, high) for taker, number in taken}
         elif node.get_type_name() == "Convolution":
-            weights = node.input_value(1).get_node()
-            while weights.get_type_name() != "Constant":
-                weights = weights.input_value(0).get_node()
-            if weights.data.dtype == np.int8 and weights.data.size >= _FEW_WEIGHTS:
-                half = np.abs(weights.data.astype(np.int16)).max() <= _HALF_LEVEL
-                levels[convolutions[node.get_friendly_name()]] = _HALF_LEVEL if half else _LEVEL
+            weights = weights_of(node)
+            if weights.dtype == np.int8 and weights.size >= _FEW_WEIGHTS:
+                half = np.abs(weights.astype(np.int16)).max() <= HALF_LEVEL
+                levels[convolutions[node.get_friendly_name()]] = HALF_LEVEL if half else LEVEL
     return outputs, inputs, levels
 
 

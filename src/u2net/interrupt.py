@@ -34,6 +34,20 @@ def exit_on_sigterm() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def end_at_once() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt and SIGTERM SystemExit(143), also within `stop_on_signals`."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with exit_on_sigterm():
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
     """Note the first Ctrl-C or SIGTERM; a second one is as it always is. Only the main thread can."""
     request = StopRequest()

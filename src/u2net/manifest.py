@@ -21,8 +21,7 @@ from typing import Any, Literal, TypeAlias
 from u2net.atomic import is_part
 from u2net.batch import Job
 from u2net.errors import BadInput, UnreadablePicture
-from u2net.models import find_model
-from u2net.session import MODEL_FILE_SUFFIXES
+from u2net.session import Precision, int8_table, spec_of
 
 log = logging.getLogger("u2net")
 
@@ -95,18 +94,20 @@ def hash_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def model_identity(model: str) -> str:
-    """What is another text for other weights: the published checksum, or the hash of a user's own file.
+def model_identity(model: str, precision: Precision) -> str:
+    """What is another text for other weights, the published checksum or the hash of a user's own file, and for another
+    table where the model may be int8 by it.
 
-    Raises UnknownModel, and BadInput for a file that cannot be read; nothing is fetched.
+    Raises UnknownModel, WeightsUnavailable, and BadInput for a file that cannot be read; nothing is fetched.
     """
-    path = Path(model)
-    if path.suffix.lower() not in MODEL_FILE_SUFFIXES:
-        spec = find_model(model)
-        return f"{spec.name} {spec.checksum}"
+    spec, path = spec_of(model)
+    table = int8_table(spec, path or Path(spec.file), precision)
+    int8 = f" int8 {table.fingerprint}" if table else ""
+    if path is None:
+        return f"{spec.name} {spec.checksum}{int8}"
     files = [path, *([path.with_suffix(".bin")] if path.suffix.lower() == ".xml" else [])]
     try:
-        return " ".join(hash_of(file) for file in files if file == path or file.is_file())
+        return " ".join(hash_of(file) for file in files if file == path or file.is_file()) + int8
     except OSError as error:
         raise BadInput(f"{model}: cannot be read: {error.strerror or error}") from error
 

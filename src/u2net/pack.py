@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from u2net.atomic import atomic_file
+from u2net.atomic import atomic_file, is_part
 from u2net.cgroup import allowed_threads, usable_cores
 from u2net.errors import BadInput, CannotWrite
 from u2net.types import Size
@@ -29,6 +30,7 @@ from u2net.types import Size
 INDEX = "pack.json"
 _UNFINISHED = "pack.unfinished.json"
 _FORMAT = "u2net pack 1"
+_SHARD = re.compile(r"shard-\d{3,}\.zip")
 _LOSSLESS = 101  # what OpenCV calls it
 _SOFT_QUALITY = 90
 _WHEN = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the same pairs give the same bytes
@@ -98,7 +100,8 @@ def write_pack(
 
     names: of the pairs, in order, unique. encoded: their files as `encode_sample` makes them, one after the other,
     None for a pair that is left out; those in `kept_shards` are not asked for. source: a hash of what all is made from.
-    Returns the finished pack. Raises CannotWrite; then the complete shards are taken up by the next try.
+    Returns the finished pack. Raises CannotWrite, then the complete shards are taken up by the next try; BadInput for
+    a folder that holds something else.
     """
     shards = list(kept_shards(pack, source, shard_bytes))
     done = {name for shard in shards for name in shard.names}
@@ -106,6 +109,9 @@ def write_pack(
     filled = 0
     try:
         pack.folder.mkdir(parents=True, exist_ok=True)
+        if not is_pack(pack.folder) and any(not is_part(path.name, "") for path in pack.folder.iterdir()):
+            raise BadInput(f"{pack.folder}: holds something else; give a new folder for the packed data")
+        _write_index(pack.folder / _UNFINISHED, replace(pack, shards=tuple(shards)), [source, shard_bytes])
         for name, files in zip((name for name in names if name not in done), encoded, strict=True):
             if files is None:
                 continue
@@ -123,8 +129,10 @@ def write_pack(
         finished = replace(pack, shards=tuple(shards))
         _write_index(pack.folder / INDEX, finished, None)
         (pack.folder / _UNFINISHED).unlink(missing_ok=True)
-        for stray in set(pack.folder.glob("shard-*.zip")) - {pack.folder / shard.file for shard in shards}:
-            stray.unlink()  # of an earlier try of something else
+        kept = {shard.file for shard in shards}
+        for path in pack.folder.iterdir():
+            if _SHARD.fullmatch(path.name) and path.name not in kept:
+                path.unlink()  # of an earlier try of something else
     except OSError as error:
         raise CannotWrite(f"{pack.folder}: the packed data cannot be written: {error.strerror or error}") from error
     return finished

@@ -29,12 +29,22 @@ _THREADS_OF_REQUEST = 4
 def requests_for(threads: int | None = None) -> int:
     """How many pictures to have in the network at a time where many wait, see `session.open_session`.
 
-    One for every four threads, at most four. Two on two cores, a core each, are a tenth quicker than one after the
-    other with both, but take 125 MB (u2netp) or 90 MB (u2net) more, and more pictures lie in memory.
+    Two, and from twelve threads on one for every four, at most four. Two on two cores, a core each, are a tenth quicker
+    than one after the other with both cores, and take some 65 MB more.
     threads: at most so many.
     """
-    cores = threads or allowed_threads() or usable_cores()
-    return min(max(1, cores // _THREADS_OF_REQUEST), _MOST_REQUESTS)
+    cores = _threads(threads)
+    return 1 if cores == 1 else min(max(2, cores // _THREADS_OF_REQUEST), _MOST_REQUESTS)
+
+
+def in_work_for(threads: int | None = None) -> int:
+    """How many pictures to have in work at a time, those in the network included: one more, which is read or written
+    meanwhile, where there is a core for it."""
+    return max(2, min(requests_for(threads) + 1, _threads(threads)))
+
+
+def _threads(most: int | None) -> int:
+    return most or allowed_threads() or usable_cores()
 
 
 class Room:

@@ -18,7 +18,8 @@ SUFFIX = ".int8.json"
 """A user's own model, `cups.onnx`, has its table beside it: `cups.int8.json`."""
 
 _MAX_BYTES = 4_000_000
-_LEVELS = (64, 127)
+LEVEL, HALF_LEVEL = 127, 64
+"""The highest level of int8 weights. NNCF takes half of them where sums may overflow 16 bits, without VNNI."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Ranges:
             raise ValueError(str(error)) from error
         if not all(low < high and math.isfinite(high - low) for each in ranges.values() for low, high in each.values()):
             raise ValueError("a range is empty")
-        if not all(level in _LEVELS for level in levels.values()):
+        if not all(level in (LEVEL, HALF_LEVEL) for level in levels.values()):
             raise ValueError("a level is 64 or 127")
         return cls(str(found.weights), ranges["outputs"], ranges["inputs"], levels, dict(found.made))
 
@@ -79,10 +80,21 @@ def table_path(spec: ModelSpec, path: Path, own_tables: Path) -> Path:
     return own_tables / f"{spec.name}{SUFFIX}" if spec.checksum else path.with_name(path.stem + SUFFIX)
 
 
+def checksum(path: Path) -> str:
+    """`sha256:…` of a weight file; of an .xml the file with its weights counts too. Raises OSError."""
+    found = hashlib.sha256()
+    for file in (path, path.with_suffix(".bin")) if path.suffix.lower() == ".xml" else (path,):
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                found.update(chunk)
+    return f"sha256:{found.hexdigest()}"
+
+
 def find_ranges(spec: ModelSpec, path: Path, own_tables: Path) -> Ranges | None:
     """The table of a model: the user's own, or the one that came with the package; None where there is none.
 
-    own_tables: the folder of the user's tables of models known by name. Raises WeightsUnavailable for a damaged table.
+    own_tables: the folder of the user's tables of models known by name.
+    Raises WeightsUnavailable for a damaged table, and for that of a user's own file which has changed since.
     """
     packaged = Path(__file__).with_name("tables") / f"{spec.name}{SUFFIX}"
     places = [table_path(spec, path, own_tables)] + ([packaged] if spec.checksum else [])
@@ -91,12 +103,18 @@ def find_ranges(spec: ModelSpec, path: Path, own_tables: Path) -> Ranges | None:
             if place.stat().st_size > _MAX_BYTES:
                 raise ValueError("too large")
             ranges = Ranges.from_json(place.read_text(encoding="utf-8"))
+            of_these = bool(spec.checksum) or ranges.weights == checksum(path)
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
             raise WeightsUnavailable(
                 f"{place}: this table for int8 cannot be used ({error}); delete it, or make it anew with u2net quantize"
             ) from error
+        if not of_these:
+            raise WeightsUnavailable(
+                f"{place}: this table for int8 is of other weights than {path.name} has now; "
+                f"make it anew: u2net quantize {path} --images FOLDER"
+            )
         if spec.checksum.startswith("sha256:") and ranges.weights != spec.checksum:
             continue  # of other weights of that name
         return ranges

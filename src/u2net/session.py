@@ -17,7 +17,7 @@ from u2net.card import read_card
 from u2net.cgroup import allowed_threads
 from u2net.errors import BadInput, EngineUnavailable, UnknownModel, WeightsUnavailable
 from u2net.models import find_model
-from u2net.ranges import find_ranges
+from u2net.ranges import Ranges, find_ranges
 from u2net.types import Map, ModelSpec, Progress, Tensor
 
 log = logging.getLogger("u2net")
@@ -157,7 +157,6 @@ def open_session(
         )
     from u2net.engines.openvino import open_openvino
 
-    wants_int8 = precision == "int8" or (precision == "auto" and "int8" in spec.free_precisions)
     return open_openvino(
         path,
         spec,
@@ -167,8 +166,19 @@ def open_session(
         threads=threads,
         requests=requests,
         cache_dir=weights.cache_dir() / "compiled",
-        ranges=find_ranges(spec, path, weights.tables_dir()) if wants_int8 else None,
+        ranges=int8_table(spec, path, precision),
     )
+
+
+def int8_table(spec: ModelSpec, path: Path, precision: Precision) -> Ranges | None:
+    """The table by which a session of this precision would be int8, or None.
+
+    path: of the weight file, of a known model also where it will lie. Raises WeightsUnavailable as `find_ranges` does.
+    """
+    from u2net import weights
+
+    wanted = precision == "int8" or (precision == "auto" and "int8" in spec.free_precisions)
+    return find_ranges(spec, path, weights.tables_dir()) if wanted else None
 
 
 @functools.cache

@@ -9,6 +9,8 @@ from typing import TypeAlias
 from u2net.batch import Job
 
 POLL_S = 0.5
+LONGEST_REST_S = 60.0
+"""A look at many folders takes its time, so the rest after it is four times as long, but never longer than this."""
 
 Stamp: TypeAlias = tuple[int, int, int]
 

@@ -84,8 +84,12 @@ class Surroundings:
         """Raises CannotWrite where the disk is as full as it was when a result did not fit: no work for nothing."""
         if self._did_not_fit is None:
             return
-        folder = next((parent for parent in target.parents if parent.is_dir()), Path())
-        if shutil.disk_usage(folder).free < self._did_not_fit:
+        folder = next((parent for parent in target.parents if os.path.isdir(parent)), Path())
+        try:
+            full = shutil.disk_usage(folder).free < self._did_not_fit
+        except OSError:  # the folder went away meanwhile: writing will say so
+            return
+        if full:
             raise CannotWrite(f"{target}: not done: the disk is full; make room and run this again")
 
 

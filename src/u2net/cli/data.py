@@ -145,7 +145,7 @@ def pack_data(
     from u2net.session import open_session
 
     found = find_pairs(Path(source), truths=Path(truths) if truths else None)
-    session = open_session(teacher) if teacher else None
+    session = open_session(teacher, precision="f32") if teacher else None  # the same bytes on every processor
     with picture_bar(len(found.pairs), quiet=quiet) as (advance, _):
         packed = pack_pairs(
             found.pairs,

@@ -21,9 +21,10 @@ from u2net.cli.many_options import ManyOptions
 from u2net.cli.options import InputOptions
 from u2net.cli.run import Tally, check_streams, conclude, run_tasks
 from u2net.errors import UnreadablePicture
+from u2net.interrupt import end_at_once
 from u2net.manifest import NOTHING_TO_DO, Manifest, Outcome, Standing, open_manifest, own_parts
-from u2net.pipeline import requests_for
-from u2net.watch import POLL_S, Arrivals
+from u2net.pipeline import in_work_for, requests_for
+from u2net.watch import LONGEST_REST_S, POLL_S, Arrivals
 
 
 @dataclass(frozen=True)
@@ -60,29 +61,30 @@ class _Batch:
             self.by_hand += standing == "changed by hand"
             return Task(job, None, skipped=standing)
         if not self.opened:
-            self.opened.append(self.open_work(self.requests))
+            with end_at_once():  # weights are fetched, a model is compiled: nothing is lost, and it may take long
+                self.opened.append(self.open_work(self.requests))
             if self.manifest:
                 self.manifest.note_options()
         return Task(job, self.opened[0])
 
     def arriving(self, folders: Sequence[Path], output: Path, suffix: str, excludes: Sequence[str]) -> Iterator[Any]:
         """Tasks for what arrives, without end; None where nothing does."""
-        arrivals = Arrivals()
+        arrivals = {folder: Arrivals() for folder in folders}
         lost: set[Path] = set()
         postponed: list[Job] = []
         while True:
             start = time.monotonic()
-            seen: list[Job] = []
-            for folder in folders:
+            offered, postponed = postponed, []
+            for folder, known in arrivals.items():
                 try:
-                    seen += jobs_below(folder, output, suffix=suffix, excludes=excludes)
+                    offered += known.among(jobs_below(folder, output, suffix=suffix, excludes=excludes))
                     lost.discard(folder)
                 except UnreadablePicture as error:
                     if folder not in lost:
                         click.echo(f"u2net: {error}; waiting for it", err=True)
                     lost.add(folder)
-            offered, postponed = postponed, []
-            for job in (*offered, *arrivals.among(seen)):
+            looked_s = time.monotonic() - start
+            for job in offered:
                 assert job.source is not None and job.target is not None
                 if job.source in self.busy:
                     postponed.append(job)
@@ -94,8 +96,12 @@ class _Batch:
                     if task.work:
                         self.busy.add(job.source)
                     yield task
-            time.sleep(max(POLL_S, 4 * (time.monotonic() - start)) if not postponed else POLL_S)
-            yield None
+            rested = time.monotonic() + (0 if postponed else min(4 * looked_s, LONGEST_REST_S))
+            while True:
+                time.sleep(POLL_S)
+                yield None  # results are shown, and Ctrl-C is seen
+                if time.monotonic() >= rested:
+                    break
 
     def ended(self, one: Done) -> None:
         if one.job.source:
@@ -156,7 +162,7 @@ def run_many(
             make_folder(folder)
             owner = stack.enter_context(own_parts(folder))
             manifest = stack.enter_context(open_manifest(folder, options(), needs_object=given.fail_if_empty))
-        requests = requests_for(threads) if several else 1
+        requests, at_once = (requests_for(threads), in_work_for(threads)) if several else (1, 1)
         batch = _Batch(open_work, requests, manifest, many.overwrite)
         around = Surroundings(owner=owner, identifies=manifest is not None)
         if many.watch:
@@ -165,21 +171,22 @@ def run_many(
         else:
             tasks = map(batch.task, jobs)
         count = 0 if many.watch else len(jobs)
-        tally = run_tasks(tasks, given, around, count=count, at_once=requests + 1, ended=batch.ended, told=told)
+        tally = run_tasks(tasks, given, around, count=count, at_once=at_once, ended=batch.ended, told=told)
         if folder and not given.quiet:
             _sum_up(tally, batch.by_hand)
         if report:
             stack.callback(report.close)
             report.write(started=started, seconds=time.monotonic() - start)
     conclude(tally, stopping_is_the_end=many.watch)
-    return tally.exit_code
+    return min(tally.exit_code, 1) if many.watch else tally.exit_code
 
 
 def _sum_up(tally: Tally, by_hand: int) -> None:
     skipped = f", {tally.skipped} were up to date" if tally.skipped else ""
     click.echo(f"u2net: {tally.done} picture{'s' * (tally.done != 1)} done{skipped}", err=True)
     if by_hand:
-        click.echo(f"u2net: {by_hand} results were changed by hand and are kept; --overwrite makes them anew", err=True)
+        what = "result was changed by hand and is" if by_hand == 1 else "results were changed by hand and are"
+        click.echo(f"u2net: {by_hand} {what} kept; --overwrite makes all anew", err=True)
 
 
 def _say_what_would_be_done(jobs: Sequence[Job], batch: _Batch, given: InputOptions) -> None:

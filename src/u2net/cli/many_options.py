@@ -50,8 +50,14 @@ class ManyOptions:
             raise BadInput("--watch and --dry-run exclude each other; leave one of them out")
         if self.watch and (given.output in (None, "", "-") or not all(map(os.path.isdir, given.inputs))):
             raise BadInput("--watch looks at folders and writes into another: u2net remove FOLDER -o FOLDER --watch")
-        if self.watch and os.path.realpath(given.output or "") in map(os.path.realpath, given.inputs):
-            raise BadInput(f"-o {given.output}: the results would arrive among the inputs; give another folder")
+        folders = [os.path.realpath(text) for text in given.inputs if os.path.isdir(text)]
+        if given.output not in (None, "", "-") and os.path.realpath(given.output) in folders:
+            raise BadInput(
+                f"-o {given.output}: the results would lie among the inputs, and be inputs of the next run; "
+                "give another folder, which may lie in this one"
+            )
+        if self.report is not None and self.dry_run:
+            raise BadInput("--dry-run writes nothing, so there is no --report; leave one of them out")
         if self.report is not None:
             from u2net.batch_report import kind_of
             from u2net.cli.attempt import check_target

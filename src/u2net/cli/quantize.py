@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -75,6 +76,7 @@ def command(
     from u2net import weights
     from u2net.batch import plan_unwritten
     from u2net.calibrate import calibrate, measure
+    from u2net.cli.attempt import check_target, make_folder
     from u2net.cli.progress import download_bar, picture_bar, step_line
     from u2net.composite import lay_over_colour
     from u2net.encode import write_bytes
@@ -91,11 +93,15 @@ def command(
         raise UnreadablePicture(f"{images}: there is no such folder")
     if len(found) < _FEWEST:
         raise BadInput(f"{images}: {len(found)} pictures are too few to measure ranges on; give {_FEWEST} or more")
-    pictures = found[:: max(1, len(found) // count)][:count]
+    wanted = min(count, len(found))
+    pictures = [found[number * len(found) // wanted] for number in range(wanted)]
     if path is None:
         with download_bar(quiet=quiet) as on_progress:
             path = weights.locate(spec, offline=offline, on_progress=on_progress)
     target = Path(output) if output else table_path(spec, path, weights.tables_dir())
+    if os.path.isdir(target):
+        raise BadInput(f"-o {target}: is a folder; give the table a name in it")
+    check_target(target, beside=output is None)
 
     def load(picture: Path) -> Tensor:
         try:
@@ -114,7 +120,7 @@ def command(
     with step_line(quiet=quiet) as tell:
         tell("comparing int8 with f32")
         deviation = measure(path, spec, ranges, [load(one) for one in pictures[:: len(pictures) // 8]])
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     write_bytes(target, ranges.to_json().encode())
     if as_json:
         report = {"table": str(target), "pictures": len(pictures), **asdict(deviation)}

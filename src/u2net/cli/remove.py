@@ -113,7 +113,7 @@ def command(
         return {
             "u2net": __version__,
             "command": "remove",
-            "model": model_identity(session.model),
+            "model": model_identity(session.model, session.precision),
             "precision": session.precision,
             "format": chosen,
             "only_mask": only_mask,

@@ -41,8 +41,9 @@ def enlarge_by_products(model: Any) -> None:
 
 def _is_bilinear(attributes: dict[str, Any]) -> bool:
     return (
-        attributes["mode"] in ("linear", "linear_onnx")
-        and attributes["coordinate_transformation_mode"] in ("half_pixel", "pytorch_half_pixel")
+        attributes.get("mode") in ("linear", "linear_onnx")
+        and attributes.get("shape_calculation_mode") == "sizes"  # a scale may be another than the sizes' ratio
+        and attributes.get("coordinate_transformation_mode") in ("half_pixel", "pytorch_half_pixel")
         and not attributes["antialias"]
         and not any(attributes["pads_begin"])
         and not any(attributes["pads_end"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from u2net.errors import EngineUnavailable
 from u2net.ranges import Range, Ranges
@@ -36,8 +37,7 @@ def quantize_graph(model: Any, ranges: Ranges) -> None:
         taker = values[name].input(int(number))
         taker.replace_source_output(_rounded(taker.get_source_output(), each))
     for name, level in ranges.convolutions.items():
-        weights = convolutions[name].input(1)
-        weights.replace_source_output(_as_int8(weights.get_source_output().get_node().data, level))
+        convolutions[name].input(1).replace_source_output(_as_int8(weights_of(convolutions[name]), level))
     model.validate_nodes_and_infer_types()
 
 
@@ -61,6 +61,15 @@ def convolutions_of(model: Any) -> dict[str, Any]:
     return found
 
 
+def weights_of(convolution: Any) -> NDArray[Any]:
+    """(out, in, ...) what its weights are kept as: float32, float16, or the levels of int8."""
+    node = convolution.input_value(1).get_node()
+    while node.get_type_name() != "Constant":
+        node = node.input_value(0).get_node()
+    kept: NDArray[Any] = node.data
+    return kept
+
+
 def _value(node: Any) -> str:
     return min(node.output(0).get_names(), default="")
 
@@ -72,12 +81,13 @@ def _rounded(output: Any, each: Range) -> Any:
     return opset8.fake_quantize(output, low, high, low, high, _LEVELS).output(0)
 
 
-def _as_int8(weights: Any, level: int) -> Any:
+def _as_int8(weights: NDArray[Any], level: int) -> Any:
     """(out, in, ...) float weights as int8 times a scale for each output channel: what OpenVINO keeps as int8."""
     from openvino import opset8
 
+    weights = weights.astype(np.float32)
     axes = tuple(range(1, weights.ndim))
-    largest = np.abs(weights).max(axis=axes, keepdims=True).astype(np.float32)
+    largest = np.abs(weights).max(axis=axes, keepdims=True)
     scale = np.maximum(largest, np.finfo(np.float32).tiny * 1e6) / np.float32(level)
     levels = opset8.constant(np.rint(weights / scale).astype(np.int8))
     return opset8.multiply(opset8.convert(levels, "f32"), opset8.constant(scale)).output(0)
