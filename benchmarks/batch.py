@@ -47,7 +47,7 @@ LARGE = (4000, 3000)  # (width, height)
 PLAIN = ["--edges", "none", "--no-foreground"]
 
 # What was asked for: at least so many times rembg's throughput, and at most so much of its memory.
-THROUGHPUT = {"u2net int8": 3.5, "u2netp f32": 2.5}
+THROUGHPUT = {"u2net int8": 3.5, "u2netp int8": 2.5}
 MEMORY = 0.6
 
 
