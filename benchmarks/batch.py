@@ -14,28 +14,24 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import os
 import shlex
 import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import record
 from compare_rembg import (
     DISTRIBUTIONS,
     MODELS,
-    REPO,
     SETTLE_S,
     UNWANTED_VARIABLES,
     Tool,
     alpha_difference,
-    describe_machine,
     ensure_rembg,
-    git_commit,
     in_own_process,
     in_turn,
     open_models,
@@ -62,20 +58,14 @@ def main() -> None:
     parser.add_argument(
         "--requests", nargs="+", default=[], metavar="N,M", help="N in the network, M in work; with the first precision"
     )
-    parser.add_argument("--rembg-venv", type=Path, default=REPO / ".venv-rembg", help="made where it is missing")
+    parser.add_argument("--rembg-venv", type=Path, default=record.REPO / ".venv-rembg", help="made where it is missing")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to this file too")
     given = parser.parse_args()
     # While this project's sources are run from another place than they are installed in, PYTHONPATH says where.
     own_path = os.environ.get("PYTHONPATH")
     for name in UNWANTED_VARIABLES:
         os.environ.pop(name, None)
-    report: dict[str, Any] = {
-        "benchmark": "batch",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": git_commit(),
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": describe_machine(),
-    }
+    report = record.facts("batch")
     with tempfile.TemporaryDirectory(prefix="batch-") as temporary:
         folder = Path(temporary)
         weights, report["precision_of_auto"] = in_own_process(open_models)
@@ -95,10 +85,7 @@ def main() -> None:
         }
     report["comparisons"] = compare(report)
     print_table(report)
-    if given.output:
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report))
+    record.keep(report, given.output)
 
 
 def measure(tools: Mapping[str, Tool], model: str, pictures: Path, folder: Path, given: Any) -> dict[str, Any]:

@@ -15,7 +15,6 @@ import importlib
 import itertools
 import json
 import os
-import platform
 import resource
 import shlex
 import statistics
@@ -27,12 +26,12 @@ import venv
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-REPO = Path(__file__).resolve().parents[1]
+import record
+
 REMBG = "rembg[cpu,cli]==2.0.86"
 MODELS = ("u2net", "u2netp")
 PRECISIONS = ("f32", "auto")  # of u2net
@@ -84,9 +83,9 @@ class Tool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--picture", type=Path, default=REPO / "examples" / "astronaut.jpg", help="a photograph")
+    parser.add_argument("--picture", type=Path, default=record.REPO / "examples" / "astronaut.jpg", help="a photograph")
     parser.add_argument("--repeats", type=int, help="measured runs of each; default: 9 warm, 5 of a whole process")
-    parser.add_argument("--rembg-venv", type=Path, default=REPO / ".venv-rembg", help="made where it is missing")
+    parser.add_argument("--rembg-venv", type=Path, default=record.REPO / ".venv-rembg", help="made where it is missing")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to this file too")
     parser.add_argument("--worker", choices=("rembg", *PRECISIONS), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -95,13 +94,7 @@ def main() -> None:
         return
     for name in UNWANTED_VARIABLES:
         os.environ.pop(name, None)
-    report: dict[str, Any] = {
-        "benchmark": "compare_rembg",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": git_commit(),
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": describe_machine(),
-    }
+    report = record.facts("compare_rembg")
     with tempfile.TemporaryDirectory(prefix="compare-rembg-") as temporary:
         folder = Path(temporary)
         weights, report["precision_of_auto"] = in_own_process(open_models)
@@ -122,10 +115,7 @@ def main() -> None:
     report["own_peak_mb"] = peak_mb(resource.getrusage(resource.RUSAGE_SELF))
     report["comparisons"] = compare(report)
     print_table(report)
-    if given.output:
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report))
+    record.keep(report, given.output)
 
 
 def ensure_rembg(folder: Path) -> Path:
@@ -353,23 +343,6 @@ def print_table(report: dict[str, Any]) -> None:
         differences = ", ".join(f"{name} {measured[name]['alpha_difference']:.4f}" for name in PRECISIONS)
         print(f"mean difference of the alphas, {case}: {differences}")
     print(f"precision of auto here: {report['precision_of_auto']}")
-
-
-def describe_machine() -> dict[str, Any]:
-    cpu_info = Path("/proc/cpuinfo")
-    lines = cpu_info.read_text().splitlines() if cpu_info.exists() else []
-    cpu = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-    found = {"cpu": cpu, "cores": os.cpu_count(), "os": platform.platform(), "python": platform.python_version()}
-    return {**found, "load_average": round(os.getloadavg()[0], 2)}
-
-
-def git_commit() -> str | None:
-    """The commit, followed by `-dirty` where files differ from it; None where there is none."""
-    command = ["git", "-C", str(REPO), "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 if __name__ == "__main__":

@@ -13,12 +13,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,7 +23,7 @@ from unittest.mock import patch
 
 import cv2
 import numpy as np
-from compare_rembg import describe_machine, git_commit
+import record
 
 import u2net
 from u2net import second_look
@@ -78,11 +75,7 @@ def main() -> None:
     given = parser.parse_args()
     packages = ("u2net", "openvino", "numpy", "opencv-python-headless", "pysodmetrics")
     report: dict[str, Any] = {
-        "benchmark": "detail",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": git_commit(),
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": describe_machine(),
+        **record.facts("detail"),
         "versions": {name: version(name) for name in packages},
         "models": {},
     }

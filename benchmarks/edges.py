@@ -15,22 +15,18 @@ import argparse
 import functools
 import json
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import record
 from compare_rembg import (
-    REPO,
     UNWANTED_VARIABLES,
     Tool,
-    describe_machine,
     ensure_rembg,
-    git_commit,
     in_turn,
     run_process,
     summary,
@@ -48,9 +44,11 @@ LARGE = (6000, 4000)
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="images/, alphas/ and trimap1/")
-    parser.add_argument("--picture", type=Path, default=REPO / "examples" / "astronaut.jpg", help="for 24 megapixels")
+    parser.add_argument(
+        "--picture", type=Path, default=record.REPO / "examples" / "astronaut.jpg", help="for 24 megapixels"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="measured runs of each")
-    parser.add_argument("--rembg-venv", type=Path, default=REPO / ".venv-rembg", help="made where it is missing")
+    parser.add_argument("--rembg-venv", type=Path, default=record.REPO / ".venv-rembg", help="made where it is missing")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to this file too")
     parser.add_argument(
         "--errors", action="store_true", help="only errors, a few minutes; times stay those in --output"
@@ -64,11 +62,7 @@ def main() -> None:
         os.environ.pop(name, None)
     ours = Tool(Path(sys.executable), dict(os.environ))
     report: dict[str, Any] = {
-        "benchmark": "edges",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": git_commit(),
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": describe_machine(),
+        **record.facts("edges"),
         "versions": ours.versions(DISTRIBUTIONS),
     }
     with tempfile.TemporaryDirectory(prefix="edges-") as temporary:
@@ -98,10 +92,7 @@ def main() -> None:
         worker.communicate()
     report["targets"] = targets(report)
     print_tables(report)
-    if given.output:
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report))
+    record.keep(report, given.output)
 
 
 def measure_errors(data: Path, folder: Path, worker: subprocess.Popen[str]) -> dict[str, Any]:

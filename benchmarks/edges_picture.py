@@ -16,7 +16,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from compare_rembg import REPO, ensure_rembg
+import record
+from compare_rembg import ensure_rembg
 from PIL import Image, ImageDraw, ImageFont
 
 import u2net
@@ -40,17 +41,17 @@ REMBG = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rembg-venv", type=Path, default=REPO / ".venv-rembg", help="made where it is missing")
+    parser.add_argument("--rembg-venv", type=Path, default=record.REPO / ".venv-rembg", help="made where it is missing")
     given = parser.parse_args()
     session = u2net.open_session("u2net", precision="f32")
     columns: dict[str, list[np.ndarray]] = {}
     with tempfile.TemporaryDirectory(prefix="edges-picture-") as temporary:
         (Path(temporary) / "u2net.onnx").symlink_to(weights.locate(models.MODELS["u2net"]).absolute())
-        sources = [str(REPO / "examples" / name) for name in dict.fromkeys(name for name, _, _ in CROPS)]
+        sources = [str(record.REPO / "examples" / name) for name in dict.fromkeys(name for name, _, _ in CROPS)]
         environment = {**os.environ, "U2NET_HOME": temporary}
         subprocess.run([ensure_rembg(given.rembg_venv), "-c", REMBG, temporary, *sources], env=environment, check=True)
         for name, left, top in CROPS:
-            picture = u2net.read(REPO / "examples" / name)
+            picture = u2net.read(record.REPO / "examples" / name)
             ways = {
                 "picture": picture.pixels,
                 "raw map": over(u2net.remove(picture, session, edges="none", foreground=False)),
@@ -61,7 +62,7 @@ def main() -> None:
             }
             for title, pixels in ways.items():
                 columns.setdefault(title, []).append(crop(pixels, left, top))
-    target = REPO / "docs" / "pictures" / "edges.png"
+    target = record.REPO / "docs" / "pictures" / "edges.png"
     write_bytes(target, encode(sheet(columns), compress="small"))
     print(target)
 

@@ -10,18 +10,15 @@ PNG beyond the loaded session, as a multiple of the decoded picture (36 MB). Lin
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from compare_rembg import REPO, describe_machine, git_commit, in_own_process
+import record
+from compare_rembg import in_own_process
 from sizes import SIZES, make_pictures
 
 from u2net.composite import Cutout
@@ -32,7 +29,7 @@ MOST_SECONDS, MOST_PICTURES = 0.25, 10  # asked for
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--picture", type=Path, default=REPO / "examples" / "astronaut.jpg", help="a photograph")
+    parser.add_argument("--picture", type=Path, default=record.REPO / "examples" / "astronaut.jpg", help="a photograph")
     parser.add_argument("--repeats", type=int, default=7, help="measured runs of each effect")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to this file too")
     given = parser.parse_args()
@@ -40,11 +37,7 @@ def main() -> None:
         picture = in_own_process(make_pictures, given.picture, SIZES["12 MP"], ("jpeg",), Path(temporary))["jpeg"]
         rows = measure(given.picture, picture, given.repeats)
     report = {
-        "benchmark": "effects",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": git_commit(),
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": describe_machine(),
+        **record.facts("effects"),
         "model": "u2netp, f32",
         "asked_for": {"added_s": MOST_SECONDS, "memory_pictures": MOST_PICTURES},
         "effects": rows,
@@ -52,10 +45,7 @@ def main() -> None:
     for name, row in rows.items():
         missed = " *" if row["added_s"] > MOST_SECONDS or row["memory_pictures"] > MOST_PICTURES else ""
         print(f"{name:24} {row['added_s']:6.3f} s  {row['memory_pictures']:5.1f} pictures{missed}")
-    if given.output:
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report))
+    record.keep(report, given.output)
 
 
 def measure(small: Path, path: Path, repeats: int) -> dict[str, dict[str, float]]:

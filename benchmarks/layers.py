@@ -9,20 +9,16 @@ each layer's time is the median of all runs. Prints two tables a model, then one
 from __future__ import annotations
 
 import argparse
-import json
 import re
-import shlex
 import statistics
-import sys
 import time
 from collections import Counter, defaultdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino as ov
-from compare_rembg import describe_machine, git_commit
+import record
 
 from u2net import models, weights
 from u2net.engines.openvino import prepared_model
@@ -51,21 +47,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to this file too")
     given = parser.parse_args()
     report: dict[str, Any] = {
-        "benchmark": "layers",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": git_commit(),
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": describe_machine(),
+        **record.facts("layers"),
         "openvino": ov.__version__,
         "precision": given.precision,
         "models": {name: profile(name, given.precision, given.threads, given.runs) for name in given.models},
     }
     for name, found in report["models"].items():
         print_tables(name, found)
-    if given.output:
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report))
+    record.keep(report, given.output)
 
 
 def profile(name: str, precision: str, threads: int | None, runs: int) -> dict[str, Any]:

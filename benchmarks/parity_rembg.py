@@ -17,32 +17,28 @@ import functools
 import io
 import json
 import os
-import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import record
 from compare_rembg import (
     DISTRIBUTIONS,
     MODELS,
-    REPO,
     UNWANTED_VARIABLES,
     Tool,
-    describe_machine,
     ensure_rembg,
-    git_commit,
     in_turn,
     summary,
 )
 
-STORED = REPO / "tests" / "rembg_results"
+STORED = record.REPO / "tests" / "rembg_results"
 YELLOW = (255, 204, 0, 255)
 WAYS: dict[str, dict[str, Any]] = {
     "cutout": {},
@@ -59,9 +55,11 @@ SETTLE_S = 0.5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rembg-venv", type=Path, default=REPO / ".venv-rembg", help="made where it is missing")
+    parser.add_argument("--rembg-venv", type=Path, default=record.REPO / ".venv-rembg", help="made where it is missing")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to this file too")
-    parser.add_argument("--store", action="store_true", help=f"renew {STORED.relative_to(REPO)} from rembg's results")
+    parser.add_argument(
+        "--store", action="store_true", help=f"renew {STORED.relative_to(record.REPO)} from rembg's results"
+    )
     parser.add_argument("--sets", nargs="*", choices=list(pictures()), help="only these sets of pictures")
     parser.add_argument("--repeats", type=int, default=7, help="measured runs of each in the table of times; 0: none")
     parser.add_argument("--worker", choices=("rembg", *ENGINES), help=argparse.SUPPRESS)
@@ -72,13 +70,7 @@ def main() -> None:
     for name in UNWANTED_VARIABLES:
         if name != "PYTHONPATH":  # that one is taken from rembg alone: a checkout may need it
             os.environ.pop(name, None)
-    report: dict[str, Any] = {
-        "benchmark": "parity_rembg",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": git_commit(),
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": describe_machine(),
-    }
+    report = record.facts("parity_rembg")
     with tempfile.TemporaryDirectory(prefix="parity-rembg-") as temporary:
         folder = Path(temporary)
         from u2net import models, weights
@@ -130,7 +122,9 @@ def in_environment(tool: Tool, distributions: tuple[str, ...]) -> dict[str, str]
 
 def pictures() -> dict[str, list[Path]]:
     """Name of a set -> its pictures."""
-    found = {"examples": sorted(path for path in (REPO / "examples").iterdir() if path.suffix in (".jpg", ".png"))}
+    found = {
+        "examples": sorted(path for path in (record.REPO / "examples").iterdir() if path.suffix in (".jpg", ".png"))
+    }
     data = os.environ.get("U2NET_TEST_DATA")
     if data:
         found["published"] = sorted(Path(data, "reference", "salient", "images").iterdir())
@@ -219,7 +213,7 @@ def measure_times(workers: dict[str, Any], folder: Path, *, repeats: int) -> dic
     if not repeats:
         return {}
     source = folder / "timed.jpg"
-    Image.open(REPO / "examples" / "astronaut.jpg").convert("RGB").resize((1500, 1000)).save(source, quality=92)
+    Image.open(record.REPO / "examples" / "astronaut.jpg").convert("RGB").resize((1500, 1000)).save(source, quality=92)
     small = folder / "small.jpg"
     Image.open(source).resize((600, 500)).save(small, quality=92)
     cases = {f"{model}, 1.5 MP, cutout": (model, source, {}) for model in MODELS}
@@ -363,7 +357,7 @@ def picture_of_mode(mode: str) -> Any:
     import numpy as np
     from PIL import Image
 
-    colours = Image.open(REPO / "examples" / "cat.png").convert("RGB")
+    colours = Image.open(record.REPO / "examples" / "cat.png").convert("RGB")
     colours = colours.resize((113, 75), Image.Resampling.BOX)
     faded = colours.copy()
     faded.putalpha(Image.linear_gradient("L").resize(colours.size))

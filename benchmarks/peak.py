@@ -11,18 +11,14 @@ for a limit is what a busy moment never exceeds. And the memory, with numpy. Pri
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
-import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino as ov
-from compare_rembg import describe_machine, git_commit
+import record
 from openvino import opset13 as opset
 
 from u2net import models, weights
@@ -69,11 +65,7 @@ def main() -> None:
                 best[case] = min(best[case], time.process_time() - start)
     rates = {case: adds / best[case] for case, (adds, _) in cases.items()}
     report: dict[str, Any] = {
-        "benchmark": "peak",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": git_commit(),
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": describe_machine(),
+        **record.facts("peak"),
         "openvino": ov.__version__,
         "capabilities": list(capabilities),
         "gigabytes_per_s": memory_rate(),
@@ -82,10 +74,7 @@ def main() -> None:
         },
     }
     print_table(report)
-    if given.output:
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report))
+    record.keep(report, given.output)
 
 
 def matrices(core: Any, precision: str) -> Run:

@@ -10,17 +10,13 @@ VNNI computes int8 slower than one with it, and its results are the same to the 
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import statistics
-import sys
 import time
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from compare_rembg import describe_machine, git_commit
+import record
 
 MODELS = ("u2net", "u2netp")
 LOST = {"MAE": 0.001, "wF": 0.002, "S": 0.002}  # at most so much worse than f32
@@ -38,11 +34,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to this file too")
     given = parser.parse_args()
     report: dict[str, Any] = {
-        "benchmark": "precision",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": git_commit(),
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": describe_machine(),
+        **record.facts("precision"),
         "asked_for": {"lost": LOST, "latency": LATENCY},
         "models": {},
     }
@@ -52,10 +44,7 @@ def main() -> None:
             row["accuracy"] = accuracy(model, given.images, given.truths, given.limit, given.precisions)
         report["models"][model] = row
         tell(model, row)
-    if given.output:
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report))
+    record.keep(report, given.output)
 
 
 def precisions(model: str) -> list[str]:

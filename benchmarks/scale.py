@@ -9,17 +9,15 @@ pictures are small. Each run is a process; then the same again, where all is up 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shlex
 import shutil
 import sys
 import tempfile
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from compare_rembg import REPO, Tool, describe_machine, git_commit, in_own_process, run_process
+import record
+from compare_rembg import Tool, in_own_process, run_process
 
 SIDE_PX = 160
 NETWORK_PX = 320
@@ -31,11 +29,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to this file too")
     given = parser.parse_args()
     report: dict[str, Any] = {
-        "benchmark": "scale",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": git_commit(),
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": describe_machine(),
+        **record.facts("scale"),
         "runs": [],
     }
     with tempfile.TemporaryDirectory(prefix="scale-") as temporary:
@@ -62,14 +56,11 @@ def main() -> None:
         print(
             f"{run['pictures']:>7} {run['what']:<11}{run['ms_a_picture']:>9.2f} ms a picture{run['peak_mb']:>8.0f} MB"
         )
-    if given.output:
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report))
+    record.keep(report, given.output)
 
 
 def make_network(path: Path) -> None:
-    sys.path.insert(0, str(REPO / "tests"))
+    sys.path.insert(0, str(record.REPO / "tests"))
     from small_onnx import small_network
 
     path.write_bytes(small_network(NETWORK_PX))

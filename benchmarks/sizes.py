@@ -13,17 +13,16 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from compare_rembg import REPO, describe_machine, git_commit, in_own_process, peak_mb
+import record
+from compare_rembg import in_own_process, peak_mb
 
 SIZES = {".2 MP": (500, 400), "1.5 MP": (1500, 1000), "12 MP": (4000, 3000), "48 MP": (8000, 6000)}  # (width, height)
 LARGEST = "100 MP", (12_000, 8_334)
@@ -36,7 +35,7 @@ MANY = 30
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--picture", type=Path, default=REPO / "examples" / "astronaut.jpg", help="a photograph")
+    parser.add_argument("--picture", type=Path, default=record.REPO / "examples" / "astronaut.jpg", help="a photograph")
     parser.add_argument("--repeats", type=int, default=3, help="measured runs of each case")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to this file too")
     parser.add_argument("--worker", nargs=3, metavar=("IN", "FORMAT", "TIMES"), help=argparse.SUPPRESS)
@@ -45,11 +44,7 @@ def main() -> None:
         print(json.dumps(work(given.picture, Path(given.worker[0]), given.worker[1], int(given.worker[2]))))
         return
     report: dict[str, Any] = {
-        "benchmark": "sizes",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": git_commit(),
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": describe_machine(),
+        **record.facts("sizes"),
         "model": "u2netp, f32",
     }
     with tempfile.TemporaryDirectory(prefix="u2net-sizes-") as temporary:
@@ -75,10 +70,7 @@ def main() -> None:
     print(f"100 MP: {cases[-1]['bytes_a_pixel']:.1f} bytes a pixel, at most {MOST_BYTES_A_PIXEL} asked for")
     one, many = (report["many"][times]["extra_mb"] for times in (1, MANY))
     print(f"after 1 picture of 1.5 MP {one:.0f} MB more than before, after {MANY} {many:.0f} MB")
-    if given.output:
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report))
+    record.keep(report, given.output)
 
 
 def ask(small: Path, picture: Path, target: str, times: int = 1) -> dict[str, float]:

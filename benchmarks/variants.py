@@ -11,20 +11,16 @@ less than the clock's; then one line of JSON.
 from __future__ import annotations
 
 import argparse
-import json
 import operator
-import shlex
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino as ov
-from compare_rembg import REPO, describe_machine, git_commit
+import record
 from openvino import opset13 as opset
 
 from u2net import models, read, weights
@@ -55,15 +51,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="default: as many as OpenVINO takes")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", nargs="+", help="these variants, and today's")
-    parser.add_argument("--picture", type=Path, default=REPO / "examples" / "astronaut.jpg", help="a photograph")
+    parser.add_argument("--picture", type=Path, default=record.REPO / "examples" / "astronaut.jpg", help="a photograph")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to this file too")
     given = parser.parse_args()
     report: dict[str, Any] = {
-        "benchmark": "variants",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": git_commit(),
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": describe_machine(),
+        **record.facts("variants"),
         "openvino": ov.__version__,
         "precision": given.precision,
         "transparent_hugepage": pages(),
@@ -72,10 +64,7 @@ def main() -> None:
     for model in given.models:
         report["models"][model] = compare(model, given)
         print_table(model, report["models"][model])
-    if given.output:
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report))
+    record.keep(report, given.output)
 
 
 def compare(model: str, given: argparse.Namespace) -> dict[str, Any]:
