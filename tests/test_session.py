@@ -341,6 +341,23 @@ def test_device_whose_driver_fails_falls_back_or_fails_if_required(
         open_session(path, device="npu", require_device=True)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="os.kill ends the process there")
+def test_ctrl_c_after_another_thread_let_go_of_the_session_is_a_keyboard_interrupt(
+    tmp_path: Path, own_cache: Path
+) -> None:
+    code = (
+        "import gc, os, signal, sys, threading, u2net\n"
+        "held = [u2net.open_session(sys.argv[1])]\n"
+        "thread = threading.Thread(target=lambda: (held.clear(), gc.collect()))\n"
+        "thread.start(); thread.join()\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT); signal.pause()\n"
+        "except KeyboardInterrupt:\n    print('interrupted')\n"
+    )
+    command = [sys.executable, "-c", code, str(write_model(tmp_path / "mine.xml"))]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "interrupted\n")
+
+
 def test_several_requests_at_a_time_give_the_maps_of_one(tmp_path: Path, own_cache: Path) -> None:
     path = write_model(tmp_path / "mean.xml", gain=0.2)
     tensors = np.random.default_rng(1).random((40, 1, 3, 64, 48), np.float32)

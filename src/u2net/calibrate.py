@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.engines.int8 import convolutions_of, quantize_graph, values_of, weights_of
-from u2net.engines.openvino import import_openvino, read_model
+from u2net.engines.openvino import openvino_core, read_model
 from u2net.errors import BadInput, MissingExtra
 from u2net.ranges import HALF_LEVEL, LEVEL, Range, Ranges, checksum
 from u2net.types import ModelSpec, Tensor
@@ -67,7 +67,7 @@ def calibrate(
     Raises MissingExtra, BadInput for a name that the model has not, WeightsUnavailable.
     """
     nncf = _import_nncf()
-    plain = read_model(import_openvino().Core(), path, spec)
+    plain = read_model(openvino_core(), path, spec)
     convolutions = convolutions_of(plain)
     left = [find_convolution(name, convolutions) for name in leave]
     scope = nncf.IgnoredScope(
@@ -94,7 +94,7 @@ def calibrate(
 
 def measure(path: Path, spec: ModelSpec, ranges: Ranges, tensors: Sequence[Tensor]) -> Deviation:
     """Run a model in f32 and with the rounding of its table, and compare the map and every convolution's output."""
-    core = import_openvino().Core()
+    core = openvino_core()
     exact, rounded = read_model(core, path, spec), read_model(core, path, spec)
     quantize_graph(rounded, ranges)
     layers_of = convolutions_of(exact)

@@ -110,9 +110,9 @@ def _listed(engine: str, model: str | None) -> list[dict[str, Any]]:
 
         providers = import_onnxruntime().get_available_providers()
         return [{"device": device, "name": device, "precisions": ["f32"]} for device in devices_of(providers)]
-    from u2net.engines.openvino import abilities, choose_precision, import_openvino
+    from u2net.engines.openvino import abilities, choose_precision, openvino_core
 
-    core = import_openvino().Core()
+    core = openvino_core()
     listed = {name.split(".")[0]: name for name in reversed(core.available_devices)}
     spec = find_model(model or "u2net")
     rows: list[dict[str, Any]] = []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import logging
 import mmap
 import queue
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -53,7 +54,7 @@ def open_openvino(
     cache_dir: where compiled models lie; one that cannot be written only costs the next start its speed.
     Raises EngineUnavailable for a device or precision that is not here, WeightsUnavailable for an unusable file.
     """
-    core = _core()
+    core = openvino_core()
     have = [name.split(".")[0] for name in core.available_devices]
 
     def open_on(device: str) -> Session:
@@ -87,12 +88,22 @@ def import_openvino() -> Any:
     return openvino
 
 
-def _core() -> Any:
-    module = import_openvino()
+def openvino_core() -> Any:
+    """OpenVINO's Core, one for the whole process. Raises EngineUnavailable as `import_openvino` does.
+
+    It is never released: its CPU plug-in gives the thread that loads it a stack for signals, and frees it with itself.
+    Where another thread lets go of the last model, the next Ctrl-C would run on freed memory and end the process with a
+    segmentation fault (OpenVINO 2026.4.1).
+    """
     try:
-        return module.Core()
+        return _kept(import_openvino().Core)
     except RuntimeError as error:
         raise EngineUnavailable(f"openvino cannot be loaded ({_last_line(error)}); run: u2net doctor") from error
+
+
+@functools.cache
+def _kept(core_class: Callable[[], Any]) -> Any:
+    return core_class()
 
 
 def _last_line(error: BaseException) -> str:

@@ -17,7 +17,7 @@ import torch
 
 from u2net.card import KEY, Card
 from u2net.engines.onnxruntime import failures, import_onnxruntime
-from u2net.engines.openvino import import_openvino
+from u2net.engines.openvino import import_openvino, openvino_core
 from u2net.errors import EngineUnavailable, MissingExtra
 from u2net.train.onnx_graph import INPUT, to_onnx
 from u2net.types import Map, Tensor
@@ -77,7 +77,7 @@ def write_openvino(network: Network, path: Path) -> None:
 
 
 def run_openvino(path: Path, tensors: Sequence[Tensor], names: Sequence[str]) -> list[list[Map]]:
-    core = import_openvino().Core()
+    core = openvino_core()
     compiled = core.compile_model(core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     found = [compiled(tensor) for tensor in tensors]
     return [[np.array(one[name]) for name in names] for one in found]
