@@ -49,8 +49,8 @@ def atomic_files(*paths: Path) -> Iterator[list[Path]]:
     other; else everything is as it was. Raises OSError as the file system does.
     """
     folder = paths[0].parent / f".u2net-{secrets.token_hex(6)}{PART_SUFFIX}"
-    folder.mkdir()
     try:
+        folder.mkdir()  # within: a signal may come right after it
         made = [folder / path.name for path in paths]
         yield made
         with contextlib.ExitStack() as undo:
