@@ -11,7 +11,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "u2net"
 LAYERS = [
-    {"errors", "types", "atomic", "cgroup", "interrupt"},
+    {"errors", "types", "atomic", "cgroup", "digest", "interrupt"},
     {
         "damage",
         "exif",

@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeAlias
 
 from u2net.atomic import is_part
 from u2net.batch import Job
+from u2net.digest import hex_of
 from u2net.errors import BadInput, UnreadablePicture
 from u2net.session import Precision, int8_table, spec_of
 
@@ -28,7 +29,6 @@ log = logging.getLogger("u2net")
 FILE = ".u2net.sqlite"
 _VERSION = 1
 _BUSY_S = 30
-_CHUNK_BYTES = 1 << 20
 _TABLES = """
 CREATE TABLE IF NOT EXISTS picture (
     target PRIMARY KEY, source, source_bytes INTEGER, source_mtime_ns INTEGER, source_hash TEXT, options TEXT,
@@ -87,11 +87,7 @@ def identify(path: Path, *, max_bytes: int) -> Input | None:
 
 def hash_of(path: Path) -> str:
     """Raises OSError."""
-    digest = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return hex_of(hashlib.blake2b(digest_size=16), path)
 
 
 def model_identity(model: str, precision: Precision) -> str:

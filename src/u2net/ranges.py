@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from u2net.digest import hex_of
 from u2net.errors import WeightsUnavailable
 from u2net.types import ModelSpec
 
@@ -82,12 +83,8 @@ def table_path(spec: ModelSpec, path: Path, own_tables: Path) -> Path:
 
 def checksum(path: Path) -> str:
     """`sha256:…` of a weight file; of an .xml the file with its weights counts too. Raises OSError."""
-    found = hashlib.sha256()
-    for file in (path, path.with_suffix(".bin")) if path.suffix.lower() == ".xml" else (path,):
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                found.update(chunk)
-    return f"sha256:{found.hexdigest()}"
+    files = (path, path.with_suffix(".bin")) if path.suffix.lower() == ".xml" else (path,)
+    return f"sha256:{hex_of(hashlib.sha256(), *files)}"
 
 
 def find_ranges(spec: ModelSpec, path: Path, own_tables: Path) -> Ranges | None:

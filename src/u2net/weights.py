@@ -15,13 +15,12 @@ from typing import Literal, TypeAlias
 import platformdirs
 
 from u2net.atomic import atomic_file
+from u2net.digest import hex_of
 from u2net.errors import BadInput, WeightsUnavailable, WrongChecksum
 from u2net.types import ModelSpec, PackageSource, Progress, UrlSource, WheelSource
 
 # u2net.fetch and filelock are imported where they are needed: they take 50 ms to load, and the weights are here nearly
 # always.
-
-_CHUNK_BYTES = 1 << 20
 
 PACKAGED = Path(__file__).resolve().parent / "data"
 """The weight files that come with u2net."""
@@ -218,11 +217,7 @@ def _remember(path: Path, stamp: list[object] | None) -> None:
 def _checksum(path: Path, spec: ModelSpec) -> str:
     """`sha256:…` or `md5:…` of a file, by what the model's row has."""
     algorithm = spec.checksum.split(":")[0]
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return f"{algorithm}:{digest.hexdigest()}"
+    return f"{algorithm}:{hex_of(hashlib.new(algorithm, usedforsecurity=False), path)}"
 
 
 def _fetch(spec: ModelSpec, target: Path, on_progress: Progress | None) -> Path:
