@@ -3,7 +3,7 @@
     python benchmarks/batch.py --pictures ECSSD/images --output benchmarks/results/batch.json
 
 Two folders: 300 pictures as they are, and 40 of 12 megapixels made of others of them. Three ways to do each: `rembg p`;
-`u2net remove` as it comes, which does more (edges follow the picture, colours of the old background go); and with
+`u2net remove` as it comes, which does more (edges follow the picture, colors of the old background go); and with
 `--edges none --no-foreground`, which is what `rembg p` does. Each is a process of its own with an empty folder for its
 results; measured are its seconds, start included, and its peak memory. With --requests, `u2net remove` is also measured
 with other numbers of pictures in the network and in work at a time, in the first precision. Prints a table, then one
@@ -126,9 +126,9 @@ def once(tool: Tool, command: list[str], requests: str | None, pictures: Path, r
     if requests:  # not a flag of the program: nobody should have to know
         network, work = requests.split(",")
         code = (
-            "import sys, u2net.cli.many as many; from u2net.cli import main; "
-            f"many.requests_for = lambda threads: {int(network)}; run = many.run_tasks; "
-            f"many.run_tasks = lambda *a, **k: run(*a, **{{**k, 'at_once': {int(work)}}}); main()"
+            "import sys, u2net.cli.run_folder as folder; from u2net.cli import main; "
+            f"folder.requests_for = lambda threads: {int(network)}; run = folder.run_tasks; "
+            f"folder.run_tasks = lambda *a, **k: run(*a, **{{**k, 'at_once': {int(work)}}}); main()"
         )
         command = [command[0], "-c", code, *command[3:]]
     measured = run_process([*command, *into], tool, results.parent)

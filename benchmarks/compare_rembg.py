@@ -268,9 +268,10 @@ def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def open_models() -> tuple[dict[str, Path], dict[str, str]]:
     """The weight files, fetched where they are missing, and the precision that `auto` means on this machine."""
-    from u2net import models, open_session, weights
+    from u2net import open_session
+    from u2net.models import registry, weights
 
-    paths = {model: weights.locate(models.MODELS[model]).absolute() for model in MODELS}
+    paths = {model: weights.locate(registry.MODELS[model]).absolute() for model in MODELS}
     return paths, {model: open_session(model).precision for model in MODELS}
 
 

@@ -1,12 +1,12 @@
 """Measure what `--detail` brings: true alpha at edges and thin parts, and masks of salient objects.
 
-    python benchmarks/detail.py --data shared/data --output benchmarks/results/detail.json
+    python benchmarks/detail.py --data "$U2NET_TEST_DATA" --output benchmarks/results/detail.json
 
-FOLDER holds `alphamatting` and `ecssd-100`. Measured are, in f32, the maps, and what `--edges auto` makes of them: mean
-squared error of alpha over the picture and over the trimap's unknown band, on the pictures where the raw map has the
-right object (MSE below .03) and on the others apart; the same with each object on a plain background of three times the
-side; MAE, weighted F and boundary F on ecssd-100; seconds and runs of the network a picture. Beside what is shipped,
-other ways to merge the same looks. Prints a table, then one line of JSON.
+--data: a folder that holds `alphamatting` and `ecssd-100`. Measured are, in f32, the maps, and what `--edges auto`
+makes of them: mean squared error of alpha over the picture and over the trimap's unknown band, on the pictures where
+the raw map has the right object (MSE below .03) and on the others apart; the same with each object on a plain
+background of three times the side; MAE, weighted F and boundary F on ecssd-100; seconds and runs of the network a
+picture. Beside what is shipped, other ways to merge the same looks. Prints a table, then one line of JSON.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ import numpy as np
 import record
 
 import u2net
-from u2net import second_look
-from u2net.matte import refine
-from u2net.metrics import score, summarise
-from u2net.predict import Prediction, predict, predict_box
-from u2net.session import Session
+from u2net.evaluation.metrics import score, summarise
+from u2net.inference.predict import Prediction, predict, predict_box
+from u2net.inference.session import Session
+from u2net.matting.alpha import refine
+from u2net.segmentation import tiled_refinement
 from u2net.types import Box, Picture
 
 RIGHT_BELOW = 0.03
@@ -50,7 +50,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "tiles believed everywhere near edges": {"_belief": everything_believed},
     "tiles believed everywhere": {"_belief": everything_believed, "_near_undecided": np.ones_like},
 }
-"""What of `second_look` is replaced."""
+"""What of `tiled_refinement` is replaced."""
 
 
 class Looks:
@@ -191,8 +191,8 @@ def look(session: Session, picture: Picture) -> tuple[Prediction, dict[str, Pred
     runs = taken = 0.0
     for way, changes in WAYS.items():
         start = time.perf_counter()
-        with patch.multiple(second_look, predict_box=looks, **changes):
-            ways[way] = second_look.look_again(session, picture, raw)
+        with patch.multiple(tiled_refinement, predict_box=looks, **changes):
+            ways[way] = tiled_refinement.refine_by_tiles(session, picture, raw)
         if way == "shipped":
             runs, taken = len(looks.seen), time.perf_counter() - start
     return raw, ways, {"map_s": once, "detail_s": taken, "detail_runs": runs}

@@ -1,11 +1,11 @@
 """Measure edges against true alpha: the raw map, each --edges of ours, rembg 2.0.86 plain and with -a, and pymatting.
 
-    python benchmarks/edges.py --data ../shared/data/alphamatting --output benchmarks/results/edges.json
+    python benchmarks/edges.py --data "$U2NET_TEST_DATA/alphamatting" --output benchmarks/results/edges.json
 
 --data: a folder with images/, alphas/ and trimap1/, files of one name belonging together (the training set of
 alphamatting.com). Run it where u2net[matting] is installed; rembg gets its own environment, made by the first run.
 Errors are mean squared (MSE) and sums of absolute differences in thousands of pixels (SAD), over the picture and over
-the trimap's unknown band. Seconds are what matting adds: `-a` to plain in rembg, `--edges` and the foreground's colours
+the trimap's unknown band. Seconds are what matting adds: `-a` to plain in rembg, `--edges` and the foreground's colors
 to `--edges none --no-foreground` in ours, in turn in one run. Prints a table, then one line of JSON.
 """
 
@@ -74,9 +74,9 @@ def main() -> None:
             report |= {key: before[key] for key in ("24 MP", "added", "true_trimap")}
         else:
             report["24 MP"] = measure_large(ours, given.picture, folder, repeats=given.repeats)
-        from u2net import models, weights
+        from u2net.models import registry, weights
 
-        (folder / "u2net.onnx").symlink_to(weights.locate(models.MODELS["u2net"]).absolute())
+        (folder / "u2net.onnx").symlink_to(weights.locate(registry.MODELS["u2net"]).absolute())
         rembg = Tool(ensure_rembg(given.rembg_venv), {**os.environ, "U2NET_HOME": str(folder)})
         worker = subprocess.Popen(
             [str(rembg.python), __file__, "--worker", "--data", str(given.data)],
@@ -158,7 +158,7 @@ def measure_trimap(data: Path, names: list[str], *, repeats: int) -> dict[str, A
     import pymatting
 
     import u2net
-    from u2net.matte import matte_trimap
+    from u2net.matting.alpha import matte_trimap
 
     bands: dict[str, list[float]] = {"pymatting": [], "ours": []}
     seconds: dict[str, list[float]] = {"pymatting": [], "ours": []}
@@ -238,22 +238,22 @@ def session() -> Any:
 @functools.cache
 def predicted(image: Path) -> tuple[Any, Any]:
     import u2net
-    from u2net.predict import predict
+    from u2net.inference.predict import predict
 
     picture = u2net.read(image)
     return picture, predict(session(), picture).coarse()
 
 
 def matte(image: Path, edges: Any) -> Any:
-    from u2net.matte import refine
+    from u2net.matting.alpha import refine
 
     picture, saliency = predicted(image)
     return refine(picture.pixels, saliency, edges)(0, picture.size[0])
 
 
 def time_ours(image: Path, edges: Any, foreground: bool) -> float:
-    from u2net.composite import cutout
-    from u2net.matte import refine
+    from u2net.compose.cutout import cutout
+    from u2net.matting.alpha import refine
 
     picture, saliency = predicted(image)
     return clock(lambda: cutout(picture, refine(picture.pixels, saliency, edges), foreground=foreground))[0]

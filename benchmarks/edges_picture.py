@@ -3,7 +3,7 @@
     python benchmarks/edges_picture.py
 
 Run it where u2net[matting] is installed; rembg gets its own environment, made by the first run. Columns: the picture,
-the raw map with the picture's colours, rembg, rembg -a, ours (auto), ours (hair), all laid over one colour.
+the raw map with the picture's colors, rembg, rembg -a, ours (auto), ours (hair), all laid over one color.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from compare_rembg import ensure_rembg
 from PIL import Image, ImageDraw, ImageFont
 
 import u2net
-from u2net import models, weights
-from u2net.background import parse_background
-from u2net.encode import encode, write_bytes
+from u2net.compose.background import parse_background
+from u2net.io.write import encode
+from u2net.models import registry, weights
+from u2net.system.files import write_bytes
 
 CROPS = [("astronaut.jpg", 264, 44), ("astronaut.jpg", 150, 18), ("coffee.jpg", 112, 322)]
 """The pictures, and where each crop begins: left, top."""
@@ -46,7 +47,7 @@ def main() -> None:
     session = u2net.open_session("u2net", precision="f32")
     columns: dict[str, list[np.ndarray]] = {}
     with tempfile.TemporaryDirectory(prefix="edges-picture-") as temporary:
-        (Path(temporary) / "u2net.onnx").symlink_to(weights.locate(models.MODELS["u2net"]).absolute())
+        (Path(temporary) / "u2net.onnx").symlink_to(weights.locate(registry.MODELS["u2net"]).absolute())
         sources = [str(record.REPO / "examples" / name) for name in dict.fromkeys(name for name, _, _ in CROPS)]
         environment = {**os.environ, "U2NET_HOME": temporary}
         subprocess.run([ensure_rembg(given.rembg_venv), "-c", REMBG, temporary, *sources], env=environment, check=True)
@@ -72,7 +73,7 @@ def over(cutout: u2net.Cutout) -> np.ndarray:
 
 
 def rembg_cutout(path: Path) -> u2net.Cutout:
-    """rembg's file as it is: its colours are darkened towards black where it is half transparent."""
+    """rembg's file as it is: its colors are darkened towards black where it is half transparent."""
     picture = u2net.read(path)
     return u2net.Cutout(np.dstack([picture.pixels, picture.alpha]))
 

@@ -21,7 +21,7 @@ import record
 from compare_rembg import in_own_process
 from sizes import SIZES, make_pictures
 
-from u2net.composite import Cutout
+from u2net.compose.cutout import Cutout
 from u2net.types import Picture
 
 MOST_SECONDS, MOST_PICTURES = 0.25, 10  # asked for
@@ -83,17 +83,16 @@ def measure(small: Path, path: Path, repeats: int) -> dict[str, dict[str, float]
 
 def effects(other: Picture) -> dict[str, Callable[[Picture, Cutout], Cutout]]:
     """Each effect with its defaults. other: a picture to lay behind or to paste."""
-    from u2net.arrange import Arrangement, arrange, crop
-    from u2net.background import Gradient
-    from u2net.boxes import draw_boxes, find_boxes
-    from u2net.composite import whole
-    from u2net.effects import STYLES, highlight
-    from u2net.framing import FRAMINGS, Framing
-    from u2net.panel import panel
-    from u2net.paste import paste
+    from u2net.compose.background import Gradient
+    from u2net.compose.crop import FRAMINGS, Framing
+    from u2net.compose.highlight import STYLES, highlight
+    from u2net.compose.layout import Layout, apply_layout, crop
+    from u2net.compose.panel import panel
+    from u2net.compose.paste import paste
+    from u2net.datasets.annotations import draw_boxes, find_boxes
 
     def arranged(**wanted: Any) -> Callable[[Picture, Cutout], Cutout]:
-        return lambda picture, cutout: arrange(cutout, picture, Arrangement(**wanted))
+        return lambda picture, cutout: apply_layout(cutout, picture, Layout(**wanted))
 
     def highlighted(style: Any, **wanted: Any) -> Callable[[Picture, Cutout], Cutout]:
         return lambda picture, cutout: highlight(picture, cutout, style, **wanted)
@@ -116,7 +115,7 @@ def effects(other: Picture) -> dict[str, Callable[[Picture, Cutout], Cutout]]:
         "shadow contact": arranged(shadow="contact"),
         **{f"highlight {style}": highlighted(style) for style in STYLES},
         "highlight, blurred": highlighted("spotlight", blur=True),
-        "panel": lambda picture, cutout: whole(Picture(panel(picture, cutout.alpha, cutout))),
+        "panel": lambda picture, cutout: Cutout.opaque(Picture(panel(picture, cutout.alpha, cutout))),
         "paste, half the size": pasted(scale=0.5),
         "paste, turned": pasted(scale=0.5, rotation=20),
         "paste, moved": pasted(at=(1500, 1000), scale=1),

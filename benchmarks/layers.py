@@ -20,9 +20,10 @@ import numpy as np
 import openvino as ov
 import record
 
-from u2net import models, weights
-from u2net.engines.openvino import prepared_model
-from u2net.ranges import find_ranges
+from u2net.inference.engines.openvino import prepared_model
+from u2net.inference.int8_ranges import find_ranges
+from u2net.models import registry, weights
+from u2net.models.cache import tables_dir
 from u2net.types import Tensor
 
 CONVOLUTIONS = {
@@ -60,11 +61,11 @@ def main() -> None:
 def profile(name: str, precision: str, threads: int | None, runs: int) -> dict[str, Any]:
     """Times in ms, multiply-adds in millions: in all, by stage, by kind, and of each layer that takes 1 % or more."""
     core = ov.Core()
-    spec = models.MODELS[name]
+    spec = registry.MODELS[name]
     path = weights.locate(spec)
     model = core.read_model(path)
     stages, multiply_adds = stages_of(model), multiply_adds_of(model)
-    ranges = find_ranges(spec, path, weights.tables_dir()) if precision == "int8" else None
+    ranges = find_ranges(spec, path, tables_dir()) if precision == "int8" else None
     model = prepared_model(core, path, spec, ranges)
     config: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",

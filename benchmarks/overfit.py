@@ -23,14 +23,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from u2net.metrics import score, summarise
-from u2net.pairs import find_pairs
-from u2net.train import start
+from u2net.datasets.pairs import find_pairs
+from u2net.evaluation.metrics import score, summarise
+from u2net.networks.checkpoint import load
+from u2net.train import setup
 from u2net.train.augment import NONE
-from u2net.train.checkpoint import load
 from u2net.train.config import TrainConfig
 from u2net.train.loop import Report, train
-from u2net.train.validate import look
+from u2net.train.validate import examples
 
 COUNT, SIZE = 16, 128
 TARGET_IOU, TARGET_S = 0.95, 180
@@ -75,8 +75,8 @@ def main() -> None:
         result = train(config, Path(temporary) / "run", on_report=show)
         seconds = time.perf_counter() - begin
         network, card = load(result.weights)
-        dataset, _ = start.open_data(replace(config, data=str(listing)), torch.device("cpu"))
-        seen = look(network, dataset, card, count=COUNT, bf16=False, device=torch.device("cpu"))
+        dataset, _ = setup.open_data(replace(config, data=str(listing)), torch.device("cpu"))
+        seen = examples(network, dataset, card, count=COUNT, bf16=False, device=torch.device("cpu"))
         scores = [score(np.asarray(one.prediction[0]), np.asarray(one.truth[0])) for one in seen]
     found = summarise(scores)
     passed = found["IoU"] >= TARGET_IOU and seconds <= TARGET_S

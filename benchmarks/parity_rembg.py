@@ -1,11 +1,11 @@
 """Compare the pixels of u2net.compat.rembg with those of rembg 2.0.86: the same weight files, pictures and arguments.
 
-    U2NET_TEST_DATA=../shared/data python benchmarks/parity_rembg.py --output benchmarks/results/parity_rembg.json
-    python benchmarks/parity_rembg.py --store    # also renews tests/rembg_results, which the test suite compares with
+    python benchmarks/parity_rembg.py --output benchmarks/results/parity_rembg.json
+    python benchmarks/parity_rembg.py --store    # also renews tests/compat/rembg_results, for the test suite
 
 Run it where u2net[matting,onnxruntime] and imagehash are installed. rembg gets its own environment, made by the first
 run, and the Pillow that is installed here: Pillow 13 enlarges in another order than 12. Both of our engines are
-compared; ONNX Runtime is rembg's own. The pictures are those of examples/ and, with the reference data, the published
+compared; ONNX Runtime is rembg's own. The pictures are those of examples/ and, from $U2NET_TEST_DATA, the published
 ones, every third of the matting set and every twentieth of the hundred of ECSSD; each goes through both networks and
 each way of cutting, every third through matting too, which takes seconds. Prints a table, then one line of JSON.
 """
@@ -38,7 +38,7 @@ from compare_rembg import (
     summary,
 )
 
-STORED = record.REPO / "tests" / "rembg_results"
+STORED = record.REPO / "tests" / "compat" / "rembg_results"
 YELLOW = (255, 204, 0, 255)
 WAYS: dict[str, dict[str, Any]] = {
     "cutout": {},
@@ -73,10 +73,10 @@ def main() -> None:
     report = record.facts("parity_rembg")
     with tempfile.TemporaryDirectory(prefix="parity-rembg-") as temporary:
         folder = Path(temporary)
-        from u2net import models, weights
+        from u2net.models import registry, weights
 
         for model in MODELS:
-            (folder / f"{model}.onnx").symlink_to(weights.locate(models.MODELS[model]).absolute())
+            (folder / f"{model}.onnx").symlink_to(weights.locate(registry.MODELS[model]).absolute())
         python = ensure_rembg(given.rembg_venv)
         theirs = {**os.environ, "U2NET_HOME": str(folder), "PYTHONPATH": str(same_pillow(python))}
         ours = Tool(Path(sys.executable), dict(os.environ))
@@ -357,23 +357,23 @@ def picture_of_mode(mode: str) -> Any:
     import numpy as np
     from PIL import Image
 
-    colours = Image.open(record.REPO / "examples" / "cat.png").convert("RGB")
-    colours = colours.resize((113, 75), Image.Resampling.BOX)
-    faded = colours.copy()
-    faded.putalpha(Image.linear_gradient("L").resize(colours.size))
+    colors = Image.open(record.REPO / "examples" / "cat.png").convert("RGB")
+    colors = colors.resize((113, 75), Image.Resampling.BOX)
+    faded = colors.copy()
+    faded.putalpha(Image.linear_gradient("L").resize(colors.size))
     if mode == "array":
-        return np.asarray(colours)
+        return np.asarray(colors)
     if mode == "turned":
         stream = io.BytesIO()
         exif = Image.Exif()
         exif[0x0112] = 6
-        colours.transpose(Image.Transpose.ROTATE_90).save(stream, "PNG", exif=exif)
+        colors.transpose(Image.Transpose.ROTATE_90).save(stream, "PNG", exif=exif)
         return Image.open(stream)
     if mode == "I;16":
-        return Image.fromarray(np.asarray(colours.convert("L")).astype(np.uint16) * 257)
+        return Image.fromarray(np.asarray(colors.convert("L")).astype(np.uint16) * 257)
     if mode in ("P", "PA"):
-        return colours.quantize(64).convert(mode)
-    return faded.convert(mode) if mode in ("LA", "RGBA", "RGBa") else colours.convert(mode)
+        return colors.quantize(64).convert(mode)
+    return faded.convert(mode) if mode in ("LA", "RGBA", "RGBa") else colors.convert(mode)
 
 
 if __name__ == "__main__":

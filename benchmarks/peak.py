@@ -21,9 +21,10 @@ import openvino as ov
 import record
 from openvino import opset13 as opset
 
-from u2net import models, weights
-from u2net.engines.openvino import prepared_model
-from u2net.ranges import find_ranges
+from u2net.inference.engines.openvino import prepared_model
+from u2net.inference.int8_ranges import find_ranges
+from u2net.models import registry, weights
+from u2net.models.cache import tables_dir
 
 Run = Callable[[], Any]
 NETWORKS = {"u2netp": 19.8e9, "u2net": 58.6e9}  # multiply-adds at 320 x 320
@@ -101,9 +102,9 @@ def convolutions(core: Any, shape: tuple[int, int, int], precision: str) -> Run:
 
 def network(core: Any, name: str, precision: str) -> Run:
     tensor = np.random.default_rng(0).standard_normal((1, 3, 320, 320), np.float32)
-    path = weights.locate(models.MODELS[name])
-    ranges = find_ranges(models.MODELS[name], path, weights.tables_dir()) if precision == "int8" else None
-    return compiled(core, prepared_model(core, path, models.MODELS[name], ranges), tensor, precision)
+    path = weights.locate(registry.MODELS[name])
+    ranges = find_ranges(registry.MODELS[name], path, tables_dir()) if precision == "int8" else None
+    return compiled(core, prepared_model(core, path, registry.MODELS[name], ranges), tensor, precision)
 
 
 def rounded(out: Any, precision: str) -> Any:

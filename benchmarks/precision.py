@@ -97,7 +97,7 @@ def accuracy(
 ) -> dict[str, dict[str, float]]:
     """The measures in each precision, and how far the maps are from those in f32."""
     import u2net
-    from u2net.evaluate import evaluate, map_by, pair_up
+    from u2net.evaluation.evaluate import evaluate, map_by, pair_up
 
     pairs = pair_up(images, truths)
     if limit:

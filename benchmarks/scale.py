@@ -2,7 +2,7 @@
 
     python benchmarks/scale.py --output benchmarks/results/scale.json
 
-What is measured is the machinery around the network, so the network is one convolution (tests/small_onnx.py) and the
+What is measured is the machinery around the network, so the network is one convolution, of tests/support/, and the
 pictures are small. Each run is a process; then the same again, where all is up to date. Prints a table, then JSON.
 """
 
@@ -61,7 +61,7 @@ def main() -> None:
 
 def make_network(path: Path) -> None:
     sys.path.insert(0, str(record.REPO / "tests"))
-    from small_onnx import small_network
+    from support.small_onnx import small_network
 
     path.write_bytes(small_network(NETWORK_PX))
 

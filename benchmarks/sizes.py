@@ -100,8 +100,8 @@ def make_pictures(source: Path, sides: tuple[int, int], formats: tuple[str, ...]
     import numpy as np
     from PIL import Image
 
-    from u2net.colour import to_depth
-    from u2net.encode import encode
+    from u2net.imaging.samples import to_depth
+    from u2net.io.write import encode
 
     with Image.open(source) as image:
         enlarged = np.array(image.convert("RGB").resize(sides, Image.Resampling.BICUBIC))
@@ -129,9 +129,9 @@ def work(small: Path, picture: Path, target: str, times: int) -> dict[str, float
     import numpy as np
 
     import u2net
-    from u2net.composite import cutout
-    from u2net.matte import refine
-    from u2net.predict import predict
+    from u2net.compose.cutout import cutout
+    from u2net.inference.predict import predict
+    from u2net.matting.alpha import refine
 
     session = u2net.open_session("u2netp", precision="f32", offline=True)
     u2net.remove(small, session).to_bytes(target)  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ def published(folder: Path, variant: str, batch: int, device_name: str) -> Itera
     from torch.utils.data import DataLoader
     from torch.utils.data import Dataset as TorchDataset
 
-    from u2net.train.network import U2Net
+    from u2net.networks.u2net import U2Net
 
     device = torch.device(device_name)
     paths = sorted((folder / "images").iterdir())
@@ -83,23 +83,23 @@ def ours(folder: Path, variant: str, batch: int, device_name: str) -> Iterator[N
     """The step of `u2net train`, one a `next`."""
     import torch
 
-    from u2net.train.allocator import keep_freed_memory
     from u2net.train.config import configured
     from u2net.train.dataset import batches
     from u2net.train.distributed import Process
-    from u2net.train.learner import learn, make_learner
-    from u2net.train.start import open_data, order, start_network
-    from u2net.train.state import State
+    from u2net.train.loop import keep_freed_memory
+    from u2net.train.resume import State
+    from u2net.train.setup import open_data, order, start_network
+    from u2net.train.step import make_train_step, train_step
 
     keep_freed_memory()
     given = {"data": str(folder), "held_out": 0.0, "variant": variant, "batch": batch, "device": device_name}
     config = configured({**given, "precision": "auto"}, recipe="published")
     process = Process(torch.device(device_name))
     training, _ = open_data(config, process.device)
-    learner = make_learner(config, process, State(), *start_network(config, training, process.device))
+    learner = make_train_step(config, process, State(), *start_network(config, training, process.device))
     coming = batches(training, order(len(training), batch=batch, seed=0))
     for step, found in enumerate(coming, 1):
-        terms = learn(learner, found, step)
+        terms = train_step(learner, found, step)
         terms["loss"].item()
         yield
 

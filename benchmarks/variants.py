@@ -23,11 +23,13 @@ import openvino as ov
 import record
 from openvino import opset13 as opset
 
-from u2net import models, read, weights
-from u2net.engines.int8 import quantize_graph
-from u2net.engines.openvino import prepared_model
-from u2net.ranges import find_ranges
-from u2net.tensor import from_pixels
+from u2net import read
+from u2net.inference.engines.int8 import quantize_graph
+from u2net.inference.engines.openvino import prepared_model
+from u2net.inference.int8_ranges import find_ranges
+from u2net.inference.transforms import from_pixels
+from u2net.models import registry, weights
+from u2net.models.cache import tables_dir
 from u2net.types import Tensor
 
 Run = Callable[[], Any]
@@ -68,7 +70,7 @@ def main() -> None:
 
 
 def compare(model: str, given: argparse.Namespace) -> dict[str, Any]:
-    spec = models.MODELS[model]
+    spec = registry.MODELS[model]
     path = weights.locate(spec)
     tensor = from_pixels(read(given.picture).pixels, spec)
     core = ov.Core()
@@ -86,7 +88,7 @@ def compare(model: str, given: argparse.Namespace) -> dict[str, Any]:
         request = core.compile_model(graph, "CPU", config).create_infer_request()
         return lambda: np.array(request.infer({0: source}, share_inputs=True)[0])
 
-    ranges = find_ranges(spec, path, weights.tables_dir()) if given.precision == "int8" else None
+    ranges = find_ranges(spec, path, tables_dir()) if given.precision == "int8" else None
     runs = {
         name: compiled(prepared_model(core, path, spec, ranges), config)
         for name, config in SETTINGS.items()

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from readme_picture import ROOT, chequerboard, tile_of
 
 import u2net
-from u2net.arrange import Arrangement, arrange, crop
-from u2net.background import Gradient
-from u2net.boxes import draw_boxes, find_boxes
-from u2net.composite import Cutout
-from u2net.encode import encode, write_bytes
-from u2net.framing import FRAMINGS, Framing
+from u2net.compose.background import Gradient
+from u2net.compose.crop import FRAMINGS, Framing
+from u2net.compose.cutout import Cutout
+from u2net.compose.layout import Layout, apply_layout, crop
+from u2net.datasets.annotations import draw_boxes, find_boxes
+from u2net.io.write import encode
+from u2net.system.files import write_bytes
 from u2net.types import Picture
 
 WHITE = (255, 255, 255, 255)
@@ -47,12 +48,12 @@ def cropped(pictures: dict[str, Picture], cutouts: dict[str, Cutout]) -> list[Cu
 def replaced(pictures: dict[str, Picture], cutouts: dict[str, Cutout]) -> list[Cutout]:
     cup, square = "coffee.jpg", Framing(aspect=4 / 3, fill=0.75)
     ways = [
-        (cup, Arrangement(blur=0.03)),
-        (cup, Arrangement(square, shadow="contact", background=Gradient(("white", "#b8c4d0")))),
-        (cup, Arrangement(square, shadow="drop", background=(232, 228, 220, 255))),
-        ("astronaut.jpg", Arrangement(FRAMINGS["tight"], background=pictures["rocket.jpg"])),
+        (cup, Layout(blur=0.03)),
+        (cup, Layout(square, shadow="contact", background=Gradient(("white", "#b8c4d0")))),
+        (cup, Layout(square, shadow="drop", background=(232, 228, 220, 255))),
+        ("astronaut.jpg", Layout(FRAMINGS["tight"], background=pictures["rocket.jpg"])),
     ]
-    return [arrange(cutouts[name], pictures[name], way) for name, way in ways]
+    return [apply_layout(cutouts[name], pictures[name], way) for name, way in ways]
 
 
 def _on_chequers(made: Cutout) -> NDArray[np.uint8]:

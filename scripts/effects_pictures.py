@@ -20,15 +20,16 @@ from PIL import Image
 from readme_picture import ROOT
 
 import u2net
-from u2net.cut import cut_out
-from u2net.effects import highlight
-from u2net.encode import encode, write_bytes
-from u2net.encode_frames import encode_frames
-from u2net.gallery import find_gallery, page
-from u2net.panel import panel
-from u2net.parallax import parallax
-from u2net.predict import predict
+from u2net.compose.highlight import highlight
+from u2net.compose.panel import panel
+from u2net.compose.parallax import parallax
+from u2net.inference.predict import predict
+from u2net.io.write import encode
+from u2net.reports.gallery import find_gallery, page
+from u2net.system.files import write_bytes
+from u2net.tasks.remove import cut_out
 from u2net.types import Picture
+from u2net.video.write_animation import encode_frames
 
 PICTURES = ROOT / "docs" / "pictures"
 SHOWN: list[tuple[Any, dict[str, Any]]] = [

@@ -14,7 +14,8 @@ from readme_picture import ROOT, chequerboard, tile_of
 
 import u2net
 from u2net import Hint
-from u2net.encode import encode, write_bytes
+from u2net.io.write import encode
+from u2net.system.files import write_bytes
 from u2net.types import Picture
 
 ASTRONAUT = (
@@ -63,12 +64,12 @@ def marked(pixels: NDArray[Any], hints: list[Hint]) -> NDArray[np.uint8]:
     """A copy with the hints drawn: green for what is wanted, red for what is not."""
     drawn = np.ascontiguousarray(pixels)
     for hint in hints:
-        colour = GREEN if hint.positive else RED
+        color = GREEN if hint.positive else RED
         if hint.point:
             cv2.circle(drawn, hint.point, 9, (255, 255, 255), -1, cv2.LINE_AA)
-            cv2.circle(drawn, hint.point, 7, colour, -1, cv2.LINE_AA)
+            cv2.circle(drawn, hint.point, 7, color, -1, cv2.LINE_AA)
         elif hint.box:
-            cv2.rectangle(drawn, hint.box[:2], hint.box[2:], colour, 3, cv2.LINE_AA)
+            cv2.rectangle(drawn, hint.box[:2], hint.box[2:], color, 3, cv2.LINE_AA)
     return drawn
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
-from u2net import __version__
 from u2net.cli import cli
+from u2net.version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "man" / "u2net.1"

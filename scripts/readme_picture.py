@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import u2net
-from u2net.encode import encode, write_bytes
+from u2net.io.write import encode
+from u2net.system.files import write_bytes
 from u2net.types import Picture
 
 ROOT = Path(__file__).resolve().parent.parent

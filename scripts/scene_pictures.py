@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from readme_picture import ROOT
 
 import u2net
-from u2net.animation import open_animation
-from u2net.encode import encode, write_bytes
-from u2net.encode_frames import encode_frames
-from u2net.locate import locate
-from u2net.moving import remove_animation
-from u2net.paste import paste
-from u2net.scene_set import Subject, write_scenes
-from u2net.scenes import SceneSettings, trimmed
-from u2net.sources import open_source
+from u2net.compose.match_view import match_view
+from u2net.compose.paste import paste
+from u2net.datasets.synthetic_dataset import Subject, write_scenes
+from u2net.datasets.synthetic_scene import SceneSettings, trimmed
+from u2net.io.source import open_source
+from u2net.io.write import encode
+from u2net.system.files import write_bytes
+from u2net.video.animation import open_animation
+from u2net.video.remove_animation import remove_animation
+from u2net.video.write_animation import encode_frames
 
 PICTURES = ROOT / "docs" / "pictures"
 FRAMES, FRAME = 16, (150, 200)
@@ -66,7 +67,7 @@ def pasting_shown(cup: u2net.Cutout) -> NDArray[np.uint8]:
     turned = cv2.getRotationMatrix2D((430, 290), 12, 1.15)
     turned[:, 2] += np.array([width / 2 - 430, height / 2 - 290])
     view = cv2.warpAffine(target.pixels, turned, (width, height), flags=cv2.INTER_CUBIC)
-    found = locate(view, target.pixels)
+    found = match_view(view, target.pixels)
     marked = target.pixels.copy()
     corners = cv2.boxPoints(((found.x, found.y), (width * found.scale, height * found.scale), found.rotation))
     cv2.polylines(marked, [np.rint(corners).astype(np.int32)], True, (255, 204, 0), 3, cv2.LINE_AA)

@@ -10,22 +10,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from loopback import Server
 
 import u2net
-from u2net import fetch
-from u2net.session import Session
+from support.loopback import Server
+from support.paths import ROOT
+from u2net.inference.session import Session
+from u2net.models import download
 
-ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = ROOT / "examples"
-TRAIN = ROOT / "tests" / "train"
+TORCH = ["train", "networks", "export", "cli/test_train.py"]
 """The tests of the torch side: all are marked `torch`, and not even collected where torch is not installed."""
-collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["train/test_*.py"]
+collect_ignore = [] if importlib.util.find_spec("torch") else TORCH
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if TRAIN in item.path.parents:
+        path = item.path.relative_to(ROOT / "tests").as_posix()
+        if any(path == place or path.startswith(f"{place}/") for place in TORCH):
             item.add_marker("torch")
 
 
@@ -83,7 +83,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """One file on loopback; a broken download is tried again at once."""
-    monkeypatch.setattr(fetch, "RETRY_WAIT_S", 0.0)
+    monkeypatch.setattr(download, "RETRY_WAIT_S", 0.0)
     with Server() as serving:
         threading.Thread(target=serving.serve_forever, args=(0.01,), daemon=True).start()
         yield serving
@@ -105,9 +105,8 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def tiny(one_thread: None) -> Iterator[None]:
     """A variant `tiny` of the network."""
-    from tiny import add_tiny
-
-    from u2net.train.network import VARIANTS
+    from support.tiny import add_tiny
+    from u2net.networks.u2net import VARIANTS
 
     add_tiny()
     yield

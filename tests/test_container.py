@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import EXAMPLES, ROOT
-from test_names import AS_ANYONE
+
+from support.command_line import AS_ANYONE
+from support.paths import EXAMPLES, ROOT
 
 TEXT = (ROOT / "container" / "Containerfile").read_text(encoding="utf-8")
 DOCS = (ROOT / "docs" / "container.md").read_text(encoding="utf-8")

@@ -1,142 +1,166 @@
-"""The house of DESIGN.md: who may import whom, and what stays unloaded until it is needed."""
+"""The house: which room is on which floor, imports that go downward only, and what stays unloaded until needed."""
 
 from __future__ import annotations
 
 import ast
+import functools
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parent.parent / "src" / "u2net"
-LAYERS = [
-    {"errors", "types", "atomic", "cgroup", "digest", "interrupt"},
-    {
-        "damage",
-        "exif",
-        "jpeg",
-        "shaper",
-        "colour",
-        "metadata",
-        "readers",
-        "samples",
-        "png",
-        "tiff",
-        "sources",
-        "pixels",
-        "encode",
-        "tensor",
-        "scaling",
-        "bands",
-        "foreground",
-        "guided_filter",
-        "closed_form",
-        "matte",
-        "trimap",
-        "composite",
-        "background",
-        "framing",
-        "shadow",
-        "defocus",
-        "arrange",
-        "boxes",
-        "effects",
-        "panel",
-        "parallax",
-        "paste",
-        "locate",
-        "scenes",
-        "region",
-        "canvas",
-        "split",
-        "pairs",
-        "pack",
-        "truths",
-        "likeness",
-        "metrics",
-        "card",
-        "frames",
-        "palette",
-        "gif",
-        "apng",
-        "webp",
-        "animation",
-        "steady",
-        "encode_frames",
-    },
-    {"models", "fetch", "weights", "session", "engines", "machine", "ranges"},
-    {
-        "predict",
-        "second_look",
-        "looks",
-        "hints",
-        "subject",
-        "cut",
-        "remove",
-        "moving",
-        "scene_set",
-        "batch",
-        "manifest",
-        "pipeline",
-        "watch",
-        "batch_report",
-        "evaluate",
-        "report",
-        "doctor",
-        "probe",
-        "bench",
-        "bench_process",
-        "findings",
-        "data_check",
-        "data_pack",
-        "contact_sheet",
-        "gallery",
-        "calibrate",
-    },
-    {"cli", "compat", "__main__"},
-]
-TRAINING = 2
-"""`train` stands beside the jobs: it may import this layer and those below, and only the surfaces import it."""
+from support.paths import ROOT
+
+SOURCE = ROOT / "src" / "u2net"
+FLOORS = {
+    0: ["errors", "types", "version"],
+    1: ["system"],
+    2: ["imaging", "models"],
+    3: ["io", "matting", "inference"],
+    4: ["compose", "segmentation", "networks", "compat"],
+    5: ["tasks", "datasets", "export"],
+    6: ["video", "evaluation", "diagnostics"],
+    7: ["batch", "train"],
+    8: ["reports"],
+    9: ["cli"],
+}
+"""A room may import its own files and rooms on lower floors."""
+FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
+FACES = {"__init__", "__main__"}
+"""The package's own two files: they show or start what is in the rooms."""
+TORCH_ROOMS = {"networks", "export", "train"}
+"""They need torch. The others import them inside functions only."""
+MOST_ROOMS, MOST_LOOSE_FILES, MOST_LINES = 22, 6, 350
+SAY_NOTHING = {"util", "utils", "helper", "helpers", "common", "base", "misc", "core"}
 HEAVY = ["torch", "openvino", "onnxruntime", "av", "fastapi", "pymatting", "matplotlib", "numpy", "cv2", "PIL"]
 FILES = sorted(SOURCE.rglob("*.py"))
+DATA_FILES = sorted(
+    path for path in SOURCE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc") and path.stem != "py"
+)
+MODULES = {"u2net." + ".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in FILES}
+MODULES |= {name.removesuffix(".__init__"): path for name, path in MODULES.items() if name.endswith(".__init__")}
+ROOMS = sorted(path.parent.name for path in SOURCE.glob("*/__init__.py"))
+each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 
 
-def layer(module: str) -> int:
-    return next(number for number, names in enumerate(LAYERS) if module in names)
-
-
-def reach(module: str) -> set[str]:
-    """What a module may import."""
-    top = TRAINING if module == "train" else layer(module)
-    return {module}.union(*LAYERS[: top + 1]) | ({"train"} if top == len(LAYERS) - 1 else set())
-
-
-def module_of(path: Path) -> str:
+def room_of(path: Path) -> str:
+    """A folder directly in the package, or the name of a file there."""
     return path.relative_to(SOURCE).with_suffix("").parts[0]
 
 
-def imported_from_u2net(path: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("u2net"):
-            inner = (node.module or "").split(".")[1:]
-            names |= {inner[0]} if inner else {alias.name for alias in node.names}
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.AST) -> Iterator[Path]:
+    """The files of ours that a piece of code imports, wherever it does, in code that it hands to another Python too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "u2net":
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield MODULES[whole if whole in MODULES else node.module or ""]
         elif isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("u2net.")}
-    return names - {"__version__"}
+            yield from (MODULES[alias.name] for alias in node.names if alias.name.partition(".")[0] == "u2net")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from (MODULES[name] for name in re.findall(r"\bfrom (u2net\.[\w.]+) import\b", node.value))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_module_imports_only_its_own_layer_and_those_below(path: Path) -> None:
-    if path == SOURCE / "__init__.py":
-        return  # the package's face shows names of every layer
-    assert imported_from_u2net(path) <= reach(module_of(path))
+@functools.cache
+def imports_of(path: Path) -> frozenset[Path]:
+    return frozenset(imported(tree_of(path)))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_no_file_is_longer_than_one_person_wants_to_open(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 350
+@functools.cache
+def data_read(path: Path) -> set[Path]:
+    """The data files that a file of ours names: themselves, or the folder they lie in."""
+    words = {
+        word
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for word in (node.value, *node.value.split("/"))
+    }
+    named = {data for data in DATA_FILES if data.name in words}
+    return named | {data for data in DATA_FILES if data.parent.name in words - set(ROOMS)}
+
+
+def may_reach(path: Path, room: str) -> bool:
+    own = room_of(path)
+    return own in FACES or own == room or FLOOR_OF[room] < FLOOR_OF[own]
+
+
+def test_table_has_every_room_and_no_other() -> None:
+    assert sorted(FLOOR_OF) == sorted({room_of(path) for path in FILES} - FACES)
+
+
+@each_file
+def test_imports_go_downward(path: Path) -> None:
+    for other in imports_of(path):
+        if other != SOURCE / "__init__.py":
+            assert may_reach(path, room_of(other)), f"{path} imports {other}"
+        else:
+            assert room_of(path) in FACES, f"{path} imports the package's face; import the room that has it"
+
+
+@each_file
+def test_data_files_are_read_from_the_same_room_or_above(path: Path) -> None:
+    for data in data_read(path):
+        assert may_reach(path, room_of(data)), f"{path} reads {data}"
+
+
+@pytest.mark.parametrize("path", DATA_FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_every_data_file_is_read_by_somebody(path: Path) -> None:
+    readers = [reader for reader in FILES if path in data_read(reader)]
+    assert readers
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    arrows = {path: imports_of(path) - {path} for path in FILES}
+    arrows.pop(SOURCE / "__init__.py")
+    while leaves := [path for path, others in arrows.items() if not others & arrows.keys()]:
+        for path in leaves:
+            del arrows[path]
+    assert not arrows, "these lie on circles or lead into one"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if room_of(path) not in TORCH_ROOMS], ids=lambda path: str(path.relative_to(SOURCE))
+)
+def test_torch_and_its_rooms_are_imported_inside_functions_only(path: Path) -> None:
+    at_the_top = ast.Module([node for node in tree_of(path).body if isinstance(node, (ast.Import, ast.ImportFrom))], [])
+    names = {alias.name for node in at_the_top.body if isinstance(node, ast.Import) for alias in node.names}
+    assert "torch" not in names
+    assert not TORCH_ROOMS & {room_of(other) for other in imported(at_the_top)}
+
+
+def test_house_stays_small_enough_to_find_ones_way() -> None:
+    assert len(ROOMS) <= MOST_ROOMS
+    assert len(list(SOURCE.glob("*.py"))) <= MOST_LOOSE_FILES
+
+
+@each_file
+def test_file_is_short_and_named_for_what_it_holds(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+    assert path.stem not in SAY_NOTHING
+
+
+def test_contributing_has_a_line_for_each_room() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| `(\w+)` \|([^|]*)\|([^|]*)\|$", text, re.MULTILINE)
+    assert [(int(floor), room) for floor, room, _, _ in rows] == [(FLOOR_OF[room], room) for room in FLOOR_OF]
+    for _, room, purpose, imports in rows:
+        named = set(re.findall(r"`(\w+)`", imports))
+        real = {room_of(other) for path in FILES if room_of(path) == room for other in imports_of(path)}
+        assert purpose.strip()
+        assert named == real - {room} - set(FLOORS[0]), room
+
+
+def test_tests_mirror_the_rooms() -> None:
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert folders - {"fuzz"} == set(ROOMS)
 
 
 def test_importing_the_package_and_its_command_line_loads_nothing_heavy() -> None:

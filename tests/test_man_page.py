@@ -10,9 +10,9 @@ import types
 
 import click
 import pytest
-from conftest import ROOT
-from test_machines import load
 
+from support.paths import ROOT
+from support.scripts import load
 from u2net.cli import cli
 
 PAGE = ROOT / "man" / "u2net.1"

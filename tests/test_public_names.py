@@ -40,6 +40,6 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_remove_stays_the_function_whichever_module_is_loaded_first() -> None:
-    code = "import u2net.cli.remove, u2net.remove, u2net; print(callable(u2net.remove))"
+    code = "import u2net.cli.remove, u2net.tasks.remove, u2net; print(callable(u2net.remove))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "True"

@@ -10,10 +10,10 @@ import nbclient
 import nbformat
 import numpy as np
 import pytest
-from conftest import EXAMPLES
 from PIL import Image
 
-from u2net.session import Session
+from support.paths import EXAMPLES
+from u2net.inference.session import Session
 
 
 @pytest.fixture(scope="module")

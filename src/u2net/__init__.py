@@ -13,20 +13,21 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from u2net.remove import remove
+from u2net.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from u2net.background import Gradient
-    from u2net.composite import Cutout
+    from u2net.compose.background import Gradient
+    from u2net.compose.crop import Framing
+    from u2net.compose.cutout import Cutout
     from u2net.errors import U2NetError
-    from u2net.framing import Framing
-    from u2net.models import MODELS
-    from u2net.pixels import read
-    from u2net.session import Session, open_session
-    from u2net.subject import saliency
-    from u2net.types import Hint, ModelSpec, Picture
-
-__version__ = "0.1.0"
+    from u2net.inference.open_session import open_session
+    from u2net.inference.session import Session
+    from u2net.io.read import read
+    from u2net.models.registry import MODELS
+    from u2net.models.spec import ModelSpec
+    from u2net.segmentation.hints import Hint
+    from u2net.tasks.remove import remove, saliency
+    from u2net.types import Picture
 
 __all__ = [
     "MODELS",
@@ -45,18 +46,19 @@ __all__ = [
 ]
 
 _HOME = {
-    "MODELS": "u2net.models",
-    "Cutout": "u2net.composite",
-    "Framing": "u2net.framing",
-    "Gradient": "u2net.background",
-    "Hint": "u2net.types",
-    "ModelSpec": "u2net.types",
+    "MODELS": "u2net.models.registry",
+    "Cutout": "u2net.compose.cutout",
+    "Framing": "u2net.compose.crop",
+    "Gradient": "u2net.compose.background",
+    "Hint": "u2net.segmentation.hints",
+    "ModelSpec": "u2net.models.spec",
     "Picture": "u2net.types",
-    "Session": "u2net.session",
+    "Session": "u2net.inference.session",
     "U2NetError": "u2net.errors",
-    "open_session": "u2net.session",
-    "read": "u2net.pixels",
-    "saliency": "u2net.subject",
+    "open_session": "u2net.inference.open_session",
+    "read": "u2net.io.read",
+    "remove": "u2net.tasks.remove",
+    "saliency": "u2net.tasks.remove",
 }
 
 

@@ -22,8 +22,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from hostile import seeds
-from judge import judge, peak_mb
+from support.hostile import seeds
+from support.judge import judge, peak_mb
 
 MOST_SECONDS = 5
 MOST_MB = 1500

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
 from PIL import Image
 
+from support.paths import ROOT
 from u2net.errors import BadInput
 from u2net.train.augment import MODERN, NONE, PUBLISHED, Augmentation, _draw, _Window, augment
-from u2net.train.degrade import blur, jpeg
+from u2net.train.degradations import blur, jpeg
 
 N, H, W = 6, 40, 48
 SEEDS = torch.arange(N) * 1000 + 7
@@ -32,8 +32,8 @@ def pictures() -> Any:
 def smooth(count: int = N, height: int = H, width: int = W) -> Any:
     """Pictures whose red is x and whose green is y: they tell where each of their pixels was."""
     y, x = np.mgrid[:height, :width]
-    colours = np.stack([x * 4, y * 4, np.full_like(x, 100)]).astype(np.uint8)
-    return torch.from_numpy(np.repeat(colours[None], count, axis=0))
+    colors = np.stack([x * 4, y * 4, np.full_like(x, 100)]).astype(np.uint8)
+    return torch.from_numpy(np.repeat(colors[None], count, axis=0))
 
 
 def test_nothing_but_scaling_without_augmentation(pictures: Any) -> None:
@@ -142,7 +142,7 @@ def test_class_ids_follow_the_picture_and_are_never_mixed() -> None:
     assert (truth.dtype, truth.shape) == (torch.int64, (N, 32, 32))
     assert set(truth.unique().tolist()) <= {0, 1, 2, 255}
     same = (truth.clamp(max=5.1) * 50 - seen[:, 0] * 255).abs() < 1
-    assert same.float().mean() > 0.85  # all but the columns where colours meet
+    assert same.float().mean() > 0.85  # all but the columns where colors meet
 
 
 def test_seed_alone_decides_whatever_the_company(pictures: Any) -> None:
@@ -178,7 +178,7 @@ def test_autocast_around_it_changes_nothing(pictures: Any) -> None:
     assert torch.equal(plain[0], inside[0])
 
 
-def test_colours_change_the_picture_only_and_stay_in_range(pictures: Any) -> None:
+def test_colors_change_the_picture_only_and_stay_in_range(pictures: Any) -> None:
     settings = replace(NONE, brightness=0.5, contrast=0.5, saturation=0.5, hue=0.1)
     seen, truth, _ = augment(pictures, pictures[:, :1], seeds=SEEDS, settings=settings, size=(H, W))
     assert torch.equal(truth, pictures[:, :1].float() / 255)
@@ -200,7 +200,7 @@ def test_brightness_is_a_factor_and_contrast_keeps_the_mean() -> None:
     assert spread[:, 0].min() >= 0.69 and spread[:, 0].max() <= 1.31
 
 
-def test_saturation_and_hue_keep_brightness_and_grey_has_no_colour() -> None:
+def test_saturation_and_hue_keep_brightness_and_grey_has_no_color() -> None:
     pictures = smooth() // 3 + 80
     luma = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
     before = (pictures.float() / 255 * luma).sum(1)

@@ -16,9 +16,9 @@ import pytest
 import torch
 from PIL import Image
 
+from u2net.datasets.pairs import Pair, find_pairs
 from u2net.errors import BadInput, CannotWrite
-from u2net.pairs import Pair, find_pairs
-from u2net.train import cache as caches
+from u2net.train import decoded_cache
 from u2net.train.dataset import Dataset, batches
 
 SIZE = (24, 32)
@@ -26,7 +26,7 @@ SIZE = (24, 32)
 
 @pytest.fixture
 def pairs(tmp_path: Path) -> tuple[Pair, ...]:
-    """Eight pictures, each of one colour (10 times its number), and truths of twice that."""
+    """Eight pictures, each of one color (10 times its number), and truths of twice that."""
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()
     for number in range(8):
@@ -147,7 +147,7 @@ def test_interrupted_write_costs_that_sample_alone(pairs: tuple[Pair, ...], tmp_
 
 def test_processes_share_one_file(pairs: tuple[Pair, ...], tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from u2net.pairs import find_pairs; "
+        "import sys; from pathlib import Path; from u2net.datasets.pairs import find_pairs; "
         "from u2net.train.dataset import Dataset; folder = Path(sys.argv[1]); "
         "dataset = Dataset(find_pairs(folder).pairs, size=(24, 32), cache=folder / 'cache'); "
         "print([int(dataset.batch([number]).pictures[0, 0, 0, 0]) for number in range(8)])"
@@ -186,7 +186,7 @@ def test_disk_that_fills_up_meanwhile_is_one_sentence(
 
 
 def test_sums_are_never_that_of_an_empty_place() -> None:
-    assert caches._sum(np.zeros(0, np.uint8)) != 0
+    assert decoded_cache._sum(np.zeros(0, np.uint8)) != 0
 
 
 def background_threads() -> int:

@@ -11,25 +11,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import make_pictures
 
+from support.paths import ROOT
+from support.tiny import make_pictures
 from u2net.errors import EngineUnavailable
+from u2net.networks.checkpoint import load
 from u2net.train.augment import Augmentation
-from u2net.train.checkpoint import load
 from u2net.train.config import TrainConfig
 from u2net.train.distributed import choose_device, joined
 from u2net.train.loop import train
-
-HERE = Path(__file__).resolve().parent
 
 
 def torchrun(config: TrainConfig, out: Path, *, processes: int) -> None:
     file = out.with_suffix(".json")
     file.write_text(config.to_json())
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    paths = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
+    paths = os.pathsep.join(filter(None, [str(ROOT / "tests"), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        [*command, str(HERE / "two_processes.py"), str(file), str(out)],
+        [*command, str(ROOT / "tests/train/two_processes.py"), str(file), str(out)],
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

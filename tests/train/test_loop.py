@@ -16,20 +16,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny import make_pictures
 
+from support.tiny import make_pictures
 from u2net.errors import BadInput, CannotWrite, LossIsNaN
-from u2net.interrupt import StopRequest
+from u2net.networks.checkpoint import load
+from u2net.networks.u2net import U2Net
+from u2net.system.signals import StopRequest
 from u2net.train import loop
 from u2net.train.augment import NONE
-from u2net.train.checkpoint import load
 from u2net.train.config import TrainConfig
 from u2net.train.distributed import Process
-from u2net.train.learner import Learner, learn, learning_rate, uses_bf16
 from u2net.train.loop import Report, train
-from u2net.train.network import U2Net
-from u2net.train.start import hold_out, open_backgrounds, order
-from u2net.train.state import begin, settings_of
+from u2net.train.resume import begin, settings_of
+from u2net.train.setup import hold_out, open_backgrounds, order
+from u2net.train.step import TrainStep, learning_rate, train_step, uses_bf16
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -105,6 +105,22 @@ def test_a_run_that_was_killed_goes_on_to_the_same_numbers(data: Path, tmp_path:
         assert all(torch.allclose(one[key].float(), other[key].float(), atol=1e-6) for key in one)
 
 
+def test_a_stopped_run_goes_on_in_another_place_from_the_files_that_docs_name(data: Path, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    stopped = train(settings(data, steps=2, validate_every=1), here, minutes=0)
+    assert (stopped.step, stopped.unfinished, stopped.ended) == (1, True, "stopped after 0 minutes")
+    needed = ["config.json", "state.json", "best.safetensors", "log.csv"]
+    needed += [f"state-000001-{part}.pt" for part in ("network", "average", "optimizer")]
+    there.mkdir()
+    for name in needed:
+        (here / name).rename(there / name)
+    moved = str(data.rename(tmp_path / "moved"))
+    resumed = train(settings_of(there, {"data": moved, "validation": moved}), there, resume=True)
+    assert (resumed.step, resumed.ended) == (2, "all steps are done")
+    assert list(logged(there, "loss")) == [1, 2]
+    assert resumed.weights.is_file()
+
+
 def test_a_finished_run_has_nothing_to_go_on_with(data: Path, tmp_path: Path) -> None:
     train(settings(data, steps=2), tmp_path / "run")
     before = (tmp_path / "run" / "state.json").read_bytes()
@@ -178,12 +194,12 @@ def test_a_loss_that_is_no_number_names_the_pictures_and_saves_nothing(data: Pat
 def test_weights_that_are_no_numbers_are_neither_saved_nor_validated(
     when: str, file: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def learn_and_break(learner: Learner, *others: Any) -> dict[str, torch.Tensor]:
-        terms = learn(learner, *others)
+    def learn_and_break(learner: TrainStep, *others: Any) -> dict[str, torch.Tensor]:
+        terms = train_step(learner, *others)
         torch.nn.init.constant_(learner.network.sides[0].weight, float("nan"))
         return terms
 
-    monkeypatch.setattr(loop, "learn", learn_and_break)
+    monkeypatch.setattr(loop, "train_step", learn_and_break)
     with pytest.raises(LossIsNaN, match="step 1: the weights"):
         train(settings(data, **{when: 1}), tmp_path / "run")
     assert not (tmp_path / "run" / file).exists()
@@ -192,7 +208,7 @@ def test_weights_that_are_no_numbers_are_neither_saved_nor_validated(
 def test_a_stop_by_signal_leaves_no_trace_in_the_numbers(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if by signal: real ones are sent to processes of their own, in test_train_command."""
+    """As if by signal: real ones are sent to processes of their own, in tests/cli/test_train.py."""
     config = settings(data, steps=12, validate_every=5, patience=2, learning_rate=1e-3)
     request = StopRequest()
 
@@ -403,7 +419,7 @@ def test_a_compiled_network_is_one_graph_and_learns_the_same(
 
 
 def test_precision_auto_is_what_the_device_computes_in(data: Path) -> None:
-    from u2net.machine import this_machine
+    from u2net.system.hardware import this_machine
 
     cpu = torch.device("cpu")
     assert uses_bf16(settings(data, precision="auto"), cpu) is bool(this_machine().capabilities["bf16"])

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import torch
-from tiny import add_tiny
 
+from support.tiny import add_tiny
 from u2net.train.config import TrainConfig
 from u2net.train.loop import train
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import click
 
-from u2net import __version__
-from u2net.engines import DISTRIBUTIONS, installed
 from u2net.errors import U2NetError
+from u2net.inference.engines import DISTRIBUTIONS, installed
+from u2net.version import __version__
 
 _COMMANDS = {
     "remove": "Cut the object out of pictures.",

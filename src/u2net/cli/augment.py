@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from u2net.cli.cutout_options import PictureSize
-from u2net.cli.options import SessionOptions, complete_files, session_options
-from u2net.cli.sections import Sectioned
+from u2net.cli.options.groups import Sectioned
+from u2net.cli.options.session import SessionOptions, session_options
+from u2net.cli.options.values import PictureSize, complete_files
 
 
 @click.command(
@@ -78,12 +78,12 @@ def command(
     Exit codes as in `u2net remove`.
     """
     from u2net.cli.progress import picture_bar
-    from u2net.composite import Cutout, whole
-    from u2net.cut import cut_out, is_cutout
+    from u2net.compose.cutout import Cutout
+    from u2net.datasets.synthetic_dataset import check_target, find_subjects, write_scenes
+    from u2net.datasets.synthetic_scene import SceneSettings
     from u2net.errors import BadInput
-    from u2net.predict import predict
-    from u2net.scene_set import check_target, find_subjects, write_scenes
-    from u2net.scenes import SceneSettings
+    from u2net.inference.predict import predict
+    from u2net.tasks.remove import cut_out, is_cutout
     from u2net.types import Picture
 
     settings = SceneSettings(
@@ -96,7 +96,7 @@ def command(
     open_session = functools.cache(lambda: session.open(quiet=quiet))  # cutouts need none
 
     def cut(picture: Picture) -> Cutout:
-        return whole(picture) if is_cutout(picture) else cut_out(picture, predict(open_session(), picture))
+        return Cutout.opaque(picture) if is_cutout(picture) else cut_out(picture, predict(open_session(), picture))
 
     def tell_empty(name: str) -> None:
         if not quiet:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from u2net.cli.options import LIMIT, complete_files, complete_models
+from u2net.cli.options.values import LIMIT, complete_files, complete_models
 from u2net.cli.progress import download_bar, step_line
-from u2net.session import ENGINES, PRECISIONS
+from u2net.inference.session import ENGINES, PRECISIONS
 
 if TYPE_CHECKING:
-    from u2net.bench import Bench, Missing, Row
-    from u2net.machine import Machine
+    from u2net.diagnostics.benchmark import Bench, Missing, Row
+    from u2net.system.hardware import Machine
 
 WIDTH = 80
 _BUSY_LOAD = 0.25
@@ -58,7 +58,7 @@ _NOISY = 0.15
 @click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object; docs/performance.md has its keys.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
-    models: tuple[str, ...], pictures: str | None, seconds: float, as_json: bool, quiet: bool, **wishes: Any
+    models: tuple[str, ...], pictures: str | None, seconds: float, as_json: bool, quiet: bool, **options: Any
 ) -> int:
     """Measure how fast u2net is here: each model with each engine and precision.
 
@@ -69,13 +69,13 @@ def command(
     Exit codes: 0 measured, 1 one of them crashed, 2 wrong usage or pictures, 4 weights, 5 nothing of what was asked for
     is on this machine.
     """
-    from u2net.batch import plan_unwritten
-    from u2net.bench import bench
-    from u2net.machine import this_machine
+    from u2net.batch.inputs import plan_unwritten
+    from u2net.diagnostics.benchmark import bench
+    from u2net.system.hardware import this_machine
 
     files = [job.source for job in plan_unwritten([pictures]) if job.source] if pictures is not None else []
     with download_bar(quiet=quiet) as on_progress, step_line(quiet=quiet) as on_step:
-        measured = bench(models, pictures=files, seconds=seconds, on_step=on_step, on_progress=on_progress, **wishes)
+        measured = bench(models, pictures=files, seconds=seconds, on_step=on_step, on_progress=on_progress, **options)
     machine = this_machine()
     if as_json:
         click.echo(json.dumps(as_object(measured, machine)))
@@ -89,9 +89,9 @@ def as_object(measured: Bench, machine: Machine) -> dict[str, Any]:
     import sys
     from datetime import datetime, timezone
 
-    from u2net import __version__
-    from u2net.bench import percentile
-    from u2net.engines import DISTRIBUTIONS, installed
+    from u2net.diagnostics.benchmark import percentile
+    from u2net.inference.engines import DISTRIBUTIONS, installed
+    from u2net.version import __version__
 
     rows = []
     for row in measured.rows:
@@ -135,7 +135,7 @@ def report(measured: Bench, machine: Machine) -> Iterator[str]:
 
 
 def _line(row: Row) -> str:
-    from u2net.bench import percentile
+    from u2net.diagnostics.benchmark import percentile
 
     name = f"{row.engine:<12} {row.precision + ('*' if row.auto else ''):<6}"
     starts = f"{row.first_start_s:7.2f}{percentile(row.start_s, 50):7.2f}"
@@ -149,7 +149,7 @@ def _line(row: Row) -> str:
 
 def _verdicts(measured: Bench) -> Iterator[str]:
     """What auto takes, and where something else is quicker."""
-    from u2net.bench import percentile
+    from u2net.diagnostics.benchmark import percentile
 
     if any(row.auto for row in measured.rows):
         yield "*: what --engine auto --precision auto takes here."
@@ -185,7 +185,7 @@ def _of_missing(each: Missing, measured: Bench) -> str:
 
 
 def _noise(measured: Bench, machine: Machine) -> Iterator[str]:
-    from u2net.bench import noisiest
+    from u2net.diagnostics.benchmark import noisiest
 
     noise = noisiest(measured.rows)
     load = "" if measured.load is None else f", load before it {measured.load:.1f} on {machine.cores} cores"

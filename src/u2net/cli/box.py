@@ -10,19 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from u2net.cli.cutout_options import EdgeOptions, edge_options
-from u2net.cli.options import (
-    InputOptions,
-    SessionOptions,
-    SubjectOptions,
-    complete_files,
-    picture_options,
-    subject_options,
-)
-from u2net.cli.sections import Sectioned
+from u2net.batch.settings import InputOptions
+from u2net.cli.options.groups import Sectioned
+from u2net.cli.options.objects import EdgeOptions, SubjectOptions, edge_options, subject_options
+from u2net.cli.options.pictures import picture_options
+from u2net.cli.options.session import SessionOptions
+from u2net.cli.options.values import complete_files
 
 if TYPE_CHECKING:
-    from u2net.batch import Job
+    from u2net.batch.inputs import Job
     from u2net.types import Picture
 
 
@@ -42,7 +38,7 @@ if TYPE_CHECKING:
     "--draw", metavar="DIR", help="Write the pictures with their boxes drawn, as PNG.", shell_complete=complete_files
 )
 @click.option("--label", default="object", show_default=True, help="What the objects are called in these files.")
-@click.option("--colour", "--color", default="#ff2d55", show_default=True, help="Of the boxes that are drawn.")
+@click.option("--colour", "--color", "color", default="#ff2d55", show_default=True, help="Of the boxes that are drawn.")
 @subject_options
 @edge_options
 def command(
@@ -53,7 +49,7 @@ def command(
     yolo: str | None,
     draw: str | None,
     label: str,
-    colour: str,
+    color: str,
     subject: SubjectOptions,
     edge: EdgeOptions,
 ) -> int:
@@ -66,17 +62,16 @@ def command(
 
     Exit codes as in `u2net remove`.
     """
-    from u2net.batch import Job, plan, plan_unwritten, refuse_overwriting
-    from u2net.boxes import Annotation, Found, draw_boxes, find_boxes, to_coco, to_yolo
-    from u2net.cli.attempt import check_target, make_folder
-    from u2net.cli.drawing import Report, report_of
-    from u2net.cli.run import run
-    from u2net.colour import parse_colour
-    from u2net.encode import write_bytes
+    from u2net.batch.inputs import Job, plan, plan_unwritten, refuse_overwriting
+    from u2net.batch.operation import Report, report_of
+    from u2net.cli.run_pictures import run
+    from u2net.datasets.annotations import Annotation, Detection, draw_boxes, find_boxes, to_coco, to_yolo
     from u2net.errors import BadInput
-    from u2net.subject import find_subject
+    from u2net.imaging.color import parse_color
+    from u2net.system.files import check_target, make_folder, write_bytes
+    from u2net.tasks.remove import segment
 
-    parse_colour(colour)
+    parse_color(color)
     if not label.strip() or not label.isprintable():
         raise BadInput("--label is the objects' name; a word or two on one line")
     places = plan_unwritten(given.inputs)
@@ -93,24 +88,24 @@ def command(
     files = [Path(file) for file in (coco, given.output) if file] + [*texts.values(), *[classes] * bool(yolo)]
     files += [job.target for job in jobs if job.target]
     refuse_overwriting(files, [job.source for job in places if job.source])
-    wishes = subject.wishes
+    arguments = subject.arguments
     opened = session.open(quiet=given.quiet)
     annotations: list[Annotation] = []
     reports: list[Report] = []
 
     def work(picture: Picture) -> tuple[Callable[[], bytes] | None, Report]:
-        prediction = find_subject(opened, picture, **wishes)
+        prediction = segment(opened, picture, **arguments)
         found = find_boxes(edge.cut(picture, prediction), parts=parts)
         boxes = [one.box for one in found]
         report: Report = {"boxes": boxes, "areas": [one.area for one in found], **report_of(prediction)}
         if draw is None:
             return None, report
-        drawn = draw_boxes(picture, boxes, colour=colour)
+        drawn = draw_boxes(picture, boxes, color=color)
         return lambda: drawn.to_bytes("png", keep="private"), report
 
     def done(job: Job, report: Report) -> None:
         inside = places[Job(job.source, None)]
-        found = tuple(map(Found, report["boxes"], report["areas"]))
+        found = tuple(map(Detection, report["boxes"], report["areas"]))
         height, width = report["size"]
         annotations.append(Annotation(inside.as_posix(), (height, width), found, report["confidence"]))
         reports.append({name: value for name, value in report.items() if name != "times_s"})

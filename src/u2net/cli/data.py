@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from u2net.cli.options import complete_files, complete_models, parse_size
+from u2net.cli.options.values import complete_files, complete_models, parse_size
 from u2net.cli.progress import picture_bar
 
 if TYPE_CHECKING:
-    from u2net.data_check import Check
-    from u2net.pairs import Problem
+    from u2net.datasets.check import Check
+    from u2net.datasets.pairs import Problem
 
 _SHOWN_OF_A_KIND = 20
 
@@ -65,11 +65,12 @@ def check_data(
 
     Exit codes: 0 nothing to mend, 1 there is (with --strict: or a warning), 2 no pairs at all.
     """
-    from u2net.data_check import check
-    from u2net.encode import encode, format_of, write_bytes
+    from u2net.datasets.check import check
+    from u2net.datasets.pack import is_pack
+    from u2net.datasets.pairs import find_pairs, find_pictures
     from u2net.errors import BadInput
-    from u2net.pack import is_pack
-    from u2net.pairs import find_pairs, find_pictures
+    from u2net.io.write import encode, format_of
+    from u2net.system.files import write_bytes
 
     if is_pack(Path(source)):
         if truths or classes or against or sheet or kind != "saliency":
@@ -87,7 +88,7 @@ def check_data(
     else:
         click.echo("\n".join(report(checked, quiet=quiet)))
     if sheet:
-        from u2net.contact_sheet import contact_sheet
+        from u2net.reports.contact_sheet import contact_sheet
 
         write_bytes(Path(sheet), encode(contact_sheet(checked), format="png", compress="balanced"))
     return 1 if checked.errors or (strict and checked.warnings) else 0
@@ -140,9 +141,9 @@ def pack_data(
 
     Exit codes: 0 all pairs are packed, 1 some are left out, which are named, 2 no pairs at all.
     """
-    from u2net.data_pack import pack_pairs
-    from u2net.pairs import describe, find_pairs
-    from u2net.session import open_session
+    from u2net.datasets.make_pack import pack_pairs
+    from u2net.datasets.pairs import describe, find_pairs
+    from u2net.inference.open_session import open_session
 
     found = find_pairs(Path(source), truths=Path(truths) if truths else None)
     session = open_session(teacher, precision="f32") if teacher else None  # the same bytes on every processor
@@ -176,7 +177,7 @@ def pack_data(
 
 def _check_pack(source: str, *, as_json: bool, quiet: bool) -> int:
     """Read and decode all of a packed folder; what is damaged is an error of its own."""
-    from u2net.pack import open_pack, read_samples
+    from u2net.datasets.pack import open_pack, read_samples
 
     pack = open_pack(Path(source))
     empty = []
@@ -196,7 +197,7 @@ def _check_pack(source: str, *, as_json: bool, quiet: bool) -> int:
 
 
 def _as_json(checked: Check) -> dict[str, Any]:
-    from u2net.data_check import summary
+    from u2net.datasets.check import summary
 
     return {
         "ok": not checked.errors,
@@ -213,7 +214,7 @@ def _as_json(checked: Check) -> dict[str, Any]:
 
 def report(checked: Check, *, quiet: bool = False) -> Iterator[str]:
     """The lines that a person reads."""
-    from u2net.data_check import summary
+    from u2net.datasets.check import summary
 
     yield from _listed("to mend", checked.errors)
     yield from _listed("to look at", checked.warnings)

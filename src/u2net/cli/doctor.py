@@ -1,4 +1,4 @@
-"""u2net doctor: what u2net can use on this machine, and what mends what is wrong."""
+"""u2net doctor: what u2net can use on this machine, and what fixes what is wrong."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import click
 from u2net.cli.progress import step_line
 
 if TYPE_CHECKING:
-    from u2net.doctor import Engine, Examination
-    from u2net.findings import Finding
-    from u2net.machine import Machine
-    from u2net.probe import Trial
+    from u2net.diagnostics.advice import Finding
+    from u2net.diagnostics.doctor import Engine, Examination
+    from u2net.diagnostics.probe import ProbeResult
+    from u2net.system.hardware import Machine
 
 WIDTH = 96
 _OK, _BAD, _ABSENT = "ok", "!!", "--"
@@ -32,8 +32,8 @@ def command(as_json: bool) -> int:
 
     Exit codes: 0 cutouts can be made, 1 they cannot before something is mended.
     """
-    from u2net.doctor import examine
-    from u2net.findings import findings
+    from u2net.diagnostics.advice import findings
+    from u2net.diagnostics.doctor import examine
 
     with step_line() as on_step:
         seen = examine(on_step)
@@ -63,7 +63,7 @@ def report(seen: Examination, found: list[Finding]) -> Iterator[str]:
     for number, finding in enumerate(found, 1):
         note = "no cutout can be made: " if finding.broken else ""
         yield from _wrapped(note + finding.problem, f"  {number}. ", "     ")
-        yield f"     run: {finding.mend}"
+        yield f"     run: {finding.fix}"
 
 
 def _section(title: str, lines: Iterator[str]) -> Iterator[str]:
@@ -99,7 +99,7 @@ def _of_engine(engine: Engine) -> Iterator[str]:
         yield from _wrapped(f"{trial.device:<8} {trial.precision:<4}  {_outcome(trial)}", f"  {mark}    ", " " * 23)
 
 
-def _outcome(trial: Trial) -> str:
+def _outcome(trial: ProbeResult) -> str:
     if trial.problem:
         return f"fails: {trial.problem.split('; run: ')[0]}"
     name = f"  ({trial.name})" if trial.name != trial.device else ""

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from u2net.cli.options import SessionOptions, complete_files, session_options
+from u2net.cli.options.session import SessionOptions, session_options
+from u2net.cli.options.values import complete_files
 from u2net.errors import BadInput
 
 if TYPE_CHECKING:
-    from u2net.evaluate import MapOf
+    from u2net.evaluation.evaluate import MapOf
 
 
 @click.command(
@@ -58,10 +59,10 @@ def command(
     Needs the extra: pip install 'u2net[evaluate]'
     """
     from u2net.cli.progress import picture_bar
-    from u2net.encode import write_bytes
-    from u2net.evaluate import evaluate, map_by, pair_up, read_map
-    from u2net.metrics import TRUTH_ABOVE, pysodmetrics
-    from u2net.report import prepare_report, write_report
+    from u2net.evaluation.evaluate import evaluate, map_by, pair_up, read_map
+    from u2net.evaluation.metrics import TRUTH_ABOVE, pysodmetrics
+    from u2net.reports.evaluation import prepare_report, write_report
+    from u2net.system.files import write_bytes
 
     if "" in (*folders, images, truths, json_file, report):
         raise BadInput("an empty name stands for nothing: is a variable of the shell unset?")
@@ -119,7 +120,7 @@ def _folders(folders: tuple[str, ...], images: str | None, truths: str | None) -
 
 
 def _table(summary: Mapping[str, float]) -> Iterator[str]:
-    from u2net.metrics import KEYS
+    from u2net.evaluation.metrics import KEYS
 
     for key, value in summary.items():
         yield f"{key:<12}  {value if isinstance(value, int) else f'{value:.4f}':>6}  {KEYS[key]}"
@@ -128,6 +129,6 @@ def _table(summary: Mapping[str, float]) -> Iterator[str]:
 def _versions() -> dict[str, str]:
     from importlib.metadata import version
 
-    from u2net import __version__
+    from u2net.version import __version__
 
     return {"measured by": f"u2net {__version__}, PySODMetrics {version('pysodmetrics')}"}

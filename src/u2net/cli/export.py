@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from u2net.cli.options import complete_files, complete_models, parse_size
+from u2net.cli.options.values import complete_files, complete_models, parse_size
 from u2net.cli.progress import step_line
 from u2net.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from u2net.train.export import Export
+    from u2net.export.export import Export
 
 
 @click.command(
@@ -64,8 +64,8 @@ def command(
     Needs the extra: pip install 'u2net[export]'
     """
     try:
-        from u2net.interrupt import exit_on_sigterm
-        from u2net.train.export import export
+        from u2net.export.export import export
+        from u2net.system.signals import exit_on_sigterm
 
         with step_line(quiet=quiet) as on_step, exit_on_sigterm():
             made = export(source, to, output, size=size, fp16=fp16, all_maps=all_maps, on_step=on_step)

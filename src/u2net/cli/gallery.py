@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from u2net.cli.options import LIMIT, complete_files
+from u2net.cli.options.values import LIMIT, complete_files
 
 if TYPE_CHECKING:
     from u2net.errors import BadInput
-    from u2net.gallery import Entry
+    from u2net.reports.gallery import Entry
 
 
 @click.command(
@@ -66,11 +66,10 @@ def command(
     import sys
     from pathlib import Path
 
-    from u2net.atomic import atomic_file
-    from u2net.cli.attempt import check_target, make_folder
     from u2net.cli.progress import picture_bar
     from u2net.errors import BadInput, CannotWrite
-    from u2net.gallery import LARGE_BYTES, check_size, find_gallery, page
+    from u2net.reports.gallery import LARGE_BYTES, check_size, find_gallery, page
+    from u2net.system.files import atomic_file, check_target, make_folder
 
     check_size(size_px)
     if as_json and output == "-":

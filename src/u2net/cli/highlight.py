@@ -7,23 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from u2net.cli.cutout_options import edges_option
-from u2net.cli.options import (
-    EncodingOptions,
-    InputOptions,
-    SessionOptions,
-    SubjectOptions,
-    encoding_options,
-    picture_options,
-    subject_options,
-)
-from u2net.cli.sections import Sectioned
+from u2net.batch.settings import EncodingOptions, InputOptions
+from u2net.cli.options.groups import Sectioned
+from u2net.cli.options.objects import SubjectOptions, edges_option, subject_options
+from u2net.cli.options.pictures import encoding_options, picture_options
+from u2net.cli.options.session import SessionOptions
 
 if TYPE_CHECKING:
-    from u2net.composite import Cutout
-    from u2net.effects import Style
-    from u2net.matte import Edges
-    from u2net.predict import Prediction
+    from u2net.compose.cutout import Cutout
+    from u2net.compose.highlight import Style
+    from u2net.inference.predict import Prediction
+    from u2net.matting.alpha import Edges
     from u2net.types import Picture
 
 
@@ -47,6 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--colour",
     "--color",
+    "color",
     metavar="COLOUR",
     help="Of tint, outline and glow, and what a spotlight's rest fades into. Default: one that suits the style.",
 )
@@ -65,7 +60,7 @@ def command(
     given: InputOptions,
     subject: SubjectOptions,
     style: Style,
-    colour: str | None,
+    color: str | None,
     strength: float | None,
     width_px: float | None,
     blur: bool,
@@ -78,25 +73,24 @@ def command(
     written beside its input as <stem>.highlighted.png, or into -o as <stem>.png. A picture without an object is an
     error (exit code 3). Other exit codes as in `u2net remove`.
     """
-    from u2net.batch import plan
-    from u2net.cli.drawing import Drawing, Report, report_on
-    from u2net.cli.run import run
-    from u2net.composite import whole
-    from u2net.cut import cut_out
-    from u2net.effects import check_style, highlight
-    from u2net.encode import SUFFIX_OF_FORMAT
-    from u2net.subject import find_subject
+    from u2net.batch.inputs import plan
+    from u2net.batch.operation import Drawing, Report, report_on
+    from u2net.cli.run_pictures import run
+    from u2net.compose.cutout import Cutout
+    from u2net.compose.highlight import check_style, highlight
+    from u2net.io.write import SUFFIX_OF_FORMAT
+    from u2net.tasks.remove import cut_out, segment
 
-    check_style(style, colour=colour, strength=strength, width_px=width_px, blur=blur)
+    check_style(style, color=color, strength=strength, width_px=width_px, blur=blur)
     chosen = encoding.format_for(given.output)
     jobs = plan(given.inputs, given.output, tag="highlighted", suffix=SUFFIX_OF_FORMAT[chosen])
-    find = functools.partial(find_subject, session.open(quiet=given.quiet), **subject.wishes)
+    find = functools.partial(segment, session.open(quiet=given.quiet), **subject.arguments)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = cut_out(picture, prediction, edges=edges, foreground=False)
         if cutout.box is None:  # a frame of an animation from which the object is away
-            return whole(picture), {"box": None, "coverage": 0.0}
-        shown = highlight(picture, cutout, style, colour=colour, strength=strength, width_px=width_px, blur=blur)
+            return Cutout.opaque(picture), {"box": None, "coverage": 0.0}
+        shown = highlight(picture, cutout, style, color=color, strength=strength, width_px=width_px, blur=blur)
         return shown, report_on(cutout)
 
     return run(jobs, Drawing(find, draw, chosen, encoding, needs_object=True), given)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from u2net.cli.options import complete_names
+from u2net.cli.options.values import complete_names
 
 if TYPE_CHECKING:
-    from u2net.types import ModelSpec
+    from u2net.models.spec import ModelSpec
 
 _WIDTH = 100
 
@@ -34,7 +34,7 @@ def list_models(as_json: bool) -> None:
 
     A file is verified, or has a wrong checksum, is unreadable, unfinished (`pull` goes on with it) or not fetched.
     """
-    from u2net.models import MODELS
+    from u2net.models.registry import MODELS
 
     rows = [_row(spec) for spec in MODELS.values()]
     if as_json:
@@ -54,7 +54,7 @@ def list_models(as_json: bool) -> None:
 
 
 def _row(spec: ModelSpec) -> dict[str, Any]:
-    from u2net import weights
+    from u2net.models import weights
 
     state, path = weights.state(spec)
     return {
@@ -92,10 +92,10 @@ def pull(names: tuple[str, ...], offline: bool, quiet: bool) -> int:
     Each is verified. A file of ours that is not the published one is replaced; an interrupted download
     from an address is continued.
     """
-    from u2net import weights
     from u2net.cli.progress import download_bar
     from u2net.errors import WeightsUnavailable
-    from u2net.models import find_model
+    from u2net.models import weights
+    from u2net.models.registry import find_model
 
     specs = [find_model(name) for name in names]
     exit_code = 0
@@ -120,14 +120,14 @@ def verify(names: tuple[str, ...]) -> int:
     Every byte is read. Without a NAME, all that are here. Files of other tools are looked at too.
     Exits with 4 where one is wrong or a NAME is not here.
     """
-    from u2net import weights
     from u2net.errors import WeightsUnavailable
-    from u2net.models import MODELS, find_model
+    from u2net.models import weights
+    from u2net.models.registry import MODELS, find_model
 
     specs = [find_model(name) for name in names] or list(MODELS.values())
-    problems = [_not_here(spec) for spec in specs if names and not weights.copies(spec)]
+    problems = [_not_here(spec) for spec in specs if names and not weights.candidate_files(spec)]
     for spec in specs:
-        for path in weights.copies(spec):
+        for path in weights.candidate_files(spec):
             problem = _problem(path, spec)
             click.echo(f"{'wrong' if problem else 'right'}  {path}")
             problems += [problem] if problem else []
@@ -138,10 +138,11 @@ def verify(names: tuple[str, ...]) -> int:
 
 def _problem(path: Path, spec: ModelSpec) -> str:
     """What is wrong with a weight file and what to do; empty where nothing is."""
-    from u2net import weights
     from u2net.errors import WrongChecksum
+    from u2net.models import weights
+    from u2net.models.cache import own_path
 
-    ours = path == weights.own_path(spec)
+    ours = path == own_path(spec)
     try:
         weights.verify(path, spec)
     except WrongChecksum as error:
@@ -158,9 +159,9 @@ def path_of(name: str) -> None:
 
     It is verified first. Nothing is fetched; exits with 4 where it is not here.
     """
-    from u2net import weights
     from u2net.errors import WeightsUnavailable
-    from u2net.models import find_model
+    from u2net.models import weights
+    from u2net.models.registry import find_model
 
     spec = find_model(name)
     path = weights.find(spec)
@@ -179,8 +180,8 @@ def import_file(file: Path, name: str) -> None:
 
     It is copied into the cache folder if its checksum is the published one.
     """
-    from u2net import weights
-    from u2net.models import find_model
+    from u2net.models import weights
+    from u2net.models.registry import find_model
 
     click.echo(weights.import_file(file, find_model(name)))
 
@@ -192,13 +193,13 @@ def remove(name: str) -> None:
 
     What was compiled from it goes too, and all that is gone is printed. Files of other tools are never deleted.
     """
-    from u2net import weights
-    from u2net.models import find_model
+    from u2net.models import weights
+    from u2net.models.registry import find_model
 
     spec = find_model(name)
     for path in weights.remove(spec):
         click.echo(path)
-    for path in weights.copies(spec):
+    for path in weights.candidate_files(spec):
         click.echo(f"u2net: {path} stays: it is of another tool", err=True)
 
 

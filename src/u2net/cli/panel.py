@@ -7,22 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from u2net.cli.cutout_options import edges_option
-from u2net.cli.options import (
-    EncodingOptions,
-    InputOptions,
-    SessionOptions,
-    SubjectOptions,
-    encoding_options,
-    picture_options,
-    subject_options,
-)
-from u2net.cli.sections import Sectioned
+from u2net.batch.settings import EncodingOptions, InputOptions
+from u2net.cli.options.groups import Sectioned
+from u2net.cli.options.objects import SubjectOptions, edges_option, subject_options
+from u2net.cli.options.pictures import encoding_options, picture_options
+from u2net.cli.options.session import SessionOptions
 
 if TYPE_CHECKING:
-    from u2net.composite import Cutout
-    from u2net.matte import Edges
-    from u2net.predict import Prediction
+    from u2net.compose.cutout import Cutout
+    from u2net.inference.predict import Prediction
+    from u2net.matting.alpha import Edges
     from u2net.types import Picture
 
 
@@ -59,24 +53,23 @@ def command(
     input as <stem>.panel.png, or into -o as <stem>.png. A picture without an object is an error (exit code 3). Other
     exit codes as in `u2net remove`.
     """
-    from u2net.batch import plan
-    from u2net.cli.drawing import Drawing, Report, report_on
-    from u2net.cli.run import run
-    from u2net.cut import cut_out
-    from u2net.encode import SUFFIX_OF_FORMAT
+    from u2net.batch.inputs import plan
+    from u2net.batch.operation import Drawing, Report, report_on
+    from u2net.cli.run_pictures import run
+    from u2net.compose.panel import as_cutout, check_height, panel, sides_panel
     from u2net.errors import BadInput
-    from u2net.panel import as_cutout, check_height, panel, sides_panel
-    from u2net.predict import predict_all
-    from u2net.subject import find_subject
+    from u2net.inference.predict import predict_all
+    from u2net.io.write import SUFFIX_OF_FORMAT
+    from u2net.tasks.remove import cut_out, segment
 
     check_height(height_px)
-    wishes = subject.wishes
-    if sides and (wishes["hints"] or wishes["detail"]):
+    arguments = subject.arguments
+    if sides and (arguments["hints"] or arguments["detail"]):
         raise BadInput("--sides shows the network's own maps, which --hint and --detail do not change; leave them out")
     chosen = encoding.format_for(given.output)
     jobs = plan(given.inputs, given.output, tag="panel", suffix=SUFFIX_OF_FORMAT[chosen])
     opened = session.open(quiet=given.quiet)
-    find = functools.partial(find_subject, opened, **wishes)
+    find = functools.partial(segment, opened, **arguments)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = cut_out(picture, prediction, edges=edges)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from u2net.cli.cutout_options import edges_option
-from u2net.cli.options import InputOptions, SessionOptions, SubjectOptions, picture_options, subject_options
-from u2net.cli.sections import Sectioned
+from u2net.batch.settings import InputOptions
+from u2net.cli.options.groups import Sectioned
+from u2net.cli.options.objects import SubjectOptions, edges_option, subject_options
+from u2net.cli.options.pictures import picture_options
+from u2net.cli.options.session import SessionOptions
 
 if TYPE_CHECKING:
-    from u2net.matte import Edges
+    from u2net.matting.alpha import Edges
     from u2net.types import Picture
 
 
@@ -60,14 +62,13 @@ def command(
 
     import cv2
 
-    from u2net.batch import plan
-    from u2net.cli.drawing import Report, report_of, report_on
-    from u2net.cli.run import run
-    from u2net.cut import cut_out
-    from u2net.encode_frames import encode_frames
+    from u2net.batch.inputs import plan
+    from u2net.batch.operation import Report, report_of, report_on
+    from u2net.cli.run_pictures import run
+    from u2net.compose.parallax import check_parallax, parallax
     from u2net.errors import BadInput
-    from u2net.parallax import check_parallax, parallax
-    from u2net.subject import find_subject
+    from u2net.tasks.remove import cut_out, segment
+    from u2net.video.write_animation import encode_frames
 
     count = check_parallax(seconds=seconds, fps=fps, amount=amount, size_px=size_px)
     named = Path(given.output or "").suffix.lower()
@@ -78,11 +79,11 @@ def command(
         raise BadInput(f"-o {given.output}: the result is {chosen}, which that name does not say; leave --format out")
     quality = 80 if chosen == "webp" else None
     jobs = plan(given.inputs, given.output, tag="parallax", suffix=f".{chosen}")
-    wishes = subject.wishes
+    arguments = subject.arguments
     opened = session.open(quiet=given.quiet)
 
     def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
-        prediction = find_subject(opened, picture, **wishes)
+        prediction = segment(opened, picture, **arguments)
         cutout = cut_out(picture, prediction, edges=edges)
         frames = parallax(picture, cutout, seconds=seconds, fps=fps, amount=amount, size_px=size_px)
         timed = ((cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA), 1000 * seconds / count) for frame in frames)

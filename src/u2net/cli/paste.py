@@ -8,23 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from u2net.cli.cutout_options import EdgeOptions, edge_options
-from u2net.cli.options import (
-    EncodingOptions,
-    InputOptions,
-    SessionOptions,
-    SubjectOptions,
-    complete_files,
-    encoding_options,
-    picture_options,
-    subject_options,
-)
-from u2net.cli.sections import Sectioned
+from u2net.batch.settings import EncodingOptions, InputOptions
+from u2net.cli.options.groups import Sectioned
+from u2net.cli.options.objects import EdgeOptions, SubjectOptions, edge_options, subject_options
+from u2net.cli.options.pictures import encoding_options, picture_options
+from u2net.cli.options.session import SessionOptions
+from u2net.cli.options.values import complete_files
 
 if TYPE_CHECKING:
-    from u2net.composite import Cutout
-    from u2net.paste import Anchor
-    from u2net.predict import Prediction
+    from u2net.compose.cutout import Cutout
+    from u2net.compose.paste import Anchor
+    from u2net.inference.predict import Prediction
     from u2net.types import Picture
 
 
@@ -101,19 +95,18 @@ def command(
     """
     import numpy as np
 
-    from u2net.batch import plan
-    from u2net.cli.drawing import Drawing, Report
-    from u2net.cli.run import run
-    from u2net.composite import whole
-    from u2net.cut import is_cutout
-    from u2net.encode import SUFFIX_OF_FORMAT
+    from u2net.batch.inputs import plan
+    from u2net.batch.operation import Drawing, Report
+    from u2net.cli.run_pictures import run
+    from u2net.compose.cutout import Cutout
+    from u2net.compose.match_view import match_view
+    from u2net.compose.paste import pasted, place
     from u2net.errors import BadInput
-    from u2net.locate import locate as find_place
-    from u2net.models import MODELS
-    from u2net.paste import pasted, place
-    from u2net.pixels import read
-    from u2net.predict import Prediction
-    from u2net.subject import find_subject
+    from u2net.inference.predict import Prediction
+    from u2net.io.read import read
+    from u2net.io.write import SUFFIX_OF_FORMAT
+    from u2net.models.registry import MODELS
+    from u2net.tasks.remove import is_cutout, segment
 
     if at is not None and locate is not None:
         raise BadInput("--at and --locate both say where; give one of them")
@@ -124,11 +117,11 @@ def command(
     target = read(onto, **given.limits)
     located: Report = {}
     if locate is not None:
-        found = find_place(read(locate, **given.limits).pixels, target.pixels)
+        found = match_view(read(locate, **given.limits).pixels, target.pixels)
         at = found.x, found.y
         where = {"scale": round(found.scale, 4), "rotation": round(found.rotation, 2), "matches": found.matches}
         located = {"located": {"at": [round(found.x, 1), round(found.y, 1)], **where}}
-    wishes = subject.wishes
+    arguments = subject.arguments
     opening = threading.Lock()  # two pictures are in work at a time
     open_session = functools.cache(lambda: session.open(quiet=given.quiet))  # cutouts need none
 
@@ -137,10 +130,10 @@ def command(
             return Prediction(np.ones((1, 1), np.float32), picture.size, MODELS["u2net"])
         with opening:
             opened = open_session()
-        return find_subject(opened, picture, **wishes)
+        return segment(opened, picture, **arguments)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
-        cutout = whole(picture) if is_cutout(picture) else edge.cut(picture, prediction)
+        cutout = Cutout.opaque(picture) if is_cutout(picture) else edge.cut(picture, prediction)
         placed = place(cutout, target.size, at=at, anchor=anchor, scale=scale, rotation=rotate, fit=fit)
         report = {"box": placed.box, "scale": round(placed.scale, 4), "rotation": rotate, **located}
         return pasted(cutout, target, placed), report

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from u2net.types import Progress
+from u2net.models.spec import Progress
 
 _LINE_EVERY_S = 30
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from u2net.cli.options import complete_files, complete_models
+from u2net.cli.options.values import complete_files, complete_models
 from u2net.errors import BadInput, UnreadablePicture
 
 if TYPE_CHECKING:
-    from u2net.calibrate import Deviation
+    from u2net.inference.calibrate import Deviation
     from u2net.types import Tensor
 
 _FEWEST = 10
@@ -73,17 +73,17 @@ def command(
 
     Needs the extra: pip install 'u2net[quantize]'
     """
-    from u2net import weights
-    from u2net.batch import plan_unwritten
-    from u2net.calibrate import calibrate, measure
-    from u2net.cli.attempt import check_target, make_folder
+    from u2net.batch.inputs import plan_unwritten
     from u2net.cli.progress import download_bar, picture_bar, step_line
-    from u2net.composite import lay_over_colour
-    from u2net.encode import write_bytes
-    from u2net.pixels import read
-    from u2net.ranges import table_path
-    from u2net.session import spec_of
-    from u2net.tensor import from_pixels
+    from u2net.imaging.blend import lay_over_color
+    from u2net.inference.calibrate import calibrate, measure
+    from u2net.inference.int8_ranges import table_path
+    from u2net.inference.open_session import spec_of
+    from u2net.inference.transforms import from_pixels
+    from u2net.io.read import read
+    from u2net.models import weights
+    from u2net.models.cache import tables_dir
+    from u2net.system.files import check_target, make_folder, write_bytes
 
     if "" in (images, output):
         raise BadInput("an empty name stands for nothing: is a variable of the shell unset?")
@@ -98,7 +98,7 @@ def command(
     if path is None:
         with download_bar(quiet=quiet) as on_progress:
             path = weights.locate(spec, offline=offline, on_progress=on_progress)
-    target = Path(output) if output else table_path(spec, path, weights.tables_dir())
+    target = Path(output) if output else table_path(spec, path, tables_dir())
     if os.path.isdir(target):
         raise BadInput(f"-o {target}: is a folder; give the table a name in it")
     check_target(target, beside=output is None)
@@ -108,7 +108,7 @@ def command(
             decoded = read(picture)
         except UnreadablePicture as error:
             raise UnreadablePicture(f"{error}; remove it from {images}, or mend it") from error
-        return from_pixels(lay_over_colour(decoded, spec.mean), spec, icc=decoded.icc)
+        return from_pixels(lay_over_color(decoded, spec.mean), spec, icc=decoded.icc)
 
     with picture_bar(len(pictures), quiet=quiet) as (advance, _):
 

@@ -2,144 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from u2net.cli.options import complete_files, complete_models, complete_names, grouped
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-_LEVEL = click.IntRange(0, 255)
-_OPTIONS = [
-    click.option(
-        "-m",
-        "--model",
-        default="u2net",
-        show_default=True,
-        help="A model's name, or an .onnx or .xml file.",
-        shell_complete=complete_models,
-    ),
-    click.option("-a", "--alpha-matting", is_flag=True, help="Closed-form matting; slow, needs u2net[matting]."),
-    click.option(
-        "-af",
-        "--alpha-matting-foreground-threshold",
-        type=int,
-        default=240,
-        show_default=True,
-        help="Sure foreground is above it.",
-    ),
-    click.option(
-        "-ab",
-        "--alpha-matting-background-threshold",
-        type=int,
-        default=10,
-        show_default=True,
-        help="Sure background is below it.",
-    ),
-    click.option(
-        "-ae",
-        "--alpha-matting-erode-size",
-        type=int,
-        default=10,
-        show_default=True,
-        help="Pixels that both are eroded by.",
-    ),
-    click.option("-om", "--only-mask", is_flag=True, help="The mask alone."),
-    click.option("-ppm", "--post-process-mask", is_flag=True, help="A hard mask, smoothed."),
-    click.option("-dc", "--decontaminate", is_flag=True, help="Colours without the old background; not with -a."),
-    click.option("-vm", "--vitmatte", is_flag=True, help="Is not here; says what to use instead."),
-    click.option(
-        "-bgc",
-        "--bgcolor",
-        nargs=4,
-        type=_LEVEL,
-        default=(0, 0, 0, 0),
-        metavar="R G B A",
-        help="Lay the object over a colour.",
-    ),
-    click.option(
-        "-x",
-        "--extras",
-        metavar="JSON",
-        help='More arguments of remove and new_session: \'{"putalpha": true, "model_path": "mine.onnx"}\'.',
-    ),
-]
-_SESSION_EXTRAS = {"model_path": str, "providers": list, "engine": str, "precision": str, "offline": bool}
-
-
-@dataclass(frozen=True)
-class RembgOptions:
-    """What rembg's flags say, in rembg's words: those of `u2net.compat.rembg.remove`, but for model and extras."""
-
-    model: str
-    alpha_matting: bool
-    alpha_matting_foreground_threshold: int
-    alpha_matting_background_threshold: int
-    alpha_matting_erode_size: int
-    only_mask: bool
-    post_process_mask: bool
-    decontaminate: bool
-    vitmatte: bool
-    bgcolor: tuple[int, ...]
-    extras: str | None
-
-    def open(self) -> Callable[[bytes | Image.Image], bytes]:
-        """Load the model; gives what turns a picture into the bytes of a PNG. A wrong flag is an error now."""
-        from u2net.cli.progress import download_bar
-        from u2net.compat.cutouts import matting_functions
-        from u2net.compat.rembg import new_session, refuse_vitmatte, remove
-
-        flags: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        model, more = flags.pop("model"), self._more()
-        del flags["extras"]
-        of_session = {name: more.pop(name) for name in _SESSION_EXTRAS if name in more}
-        flags |= more
-        if flags["vitmatte"] and not flags["only_mask"]:
-            refuse_vitmatte()
-        if flags["alpha_matting"]:
-            matting_functions()
-        with download_bar(quiet=False) as on_progress:
-            session = new_session(model, on_progress=on_progress, **of_session)
-
-        def cut(data: bytes | Image.Image) -> bytes:
-            png = remove(data, session=session, force_return_bytes=True, **flags)
-            assert isinstance(png, bytes)
-            return png
-
-        return cut
-
-    def _more(self) -> dict[str, Any]:
-        """What --extras holds. rembg takes no notice of what it does not know; here that is an error."""
-        if self.extras is None:
-            return {}
-        try:
-            found = json.loads(self.extras)
-        except ValueError as error:
-            raise click.BadParameter(f"is no JSON: {error}.", param_hint="-x") from error
-        kinds = {field.name: type(getattr(self, field.name)) for field in fields(self)}
-        kinds = {**kinds, "bgcolor": list, "putalpha": bool, **_SESSION_EXTRAS}
-        del kinds["model"], kinds["extras"]
-        if not isinstance(found, dict):
-            raise click.BadParameter('is no JSON object such as {"putalpha": true}.', param_hint="-x")
-        for name, value in found.items():
-            if name not in kinds:
-                raise click.BadParameter(f"knows no {name!r}; there are {', '.join(kinds)}.", param_hint="-x")
-            if type(value) is not kinds[name]:
-                raise click.BadParameter(f"wants a {kinds[name].__name__} for {name!r}.", param_hint="-x")
-        return found
-
-
-def rembg_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the flags that i, p and b of rembg share; it gets `given: RembgOptions`."""
-    return grouped(command, RembgOptions, "given", _OPTIONS)
+from u2net.cli.options.values import complete_files, complete_names
+from u2net.cli.rembg_options import RembgOptions, read_file, rembg_options
 
 
 @click.group("rembg", epilog="Example: u2net rembg i -m u2netp cat.jpg cat.png")
@@ -161,10 +32,10 @@ def one(given: RembgOptions, source: str, target: str | None) -> None:
     Without INPUT, or where it is -, from standard input. Without OUTPUT to standard output, or, where that is a
     terminal, beside INPUT as <stem>.out.png. The result is a PNG.
     """
-    from u2net.batch import Job
-    from u2net.cli.attempt import check_target, make_folder, named
-    from u2net.encode import write_bytes
+    from u2net.batch.inputs import Job
+    from u2net.batch.process import named
     from u2net.errors import BadInput
+    from u2net.system.files import check_target, make_folder, write_bytes
 
     job = Job(None if source == "-" else Path(source), Path(target) if target not in (None, "-") else None)
     chosen = target is None and sys.stdout.isatty() and job.source is not None
@@ -237,10 +108,9 @@ def stream(given: RembgOptions, output_specifier: str | None, width: int, height
     """
     from PIL import Image
 
-    from u2net.cli.attempt import make_folder
-    from u2net.encode import write_bytes
     from u2net.errors import BadInput, PictureTooLarge
-    from u2net.pixels import MAX_PIXELS
+    from u2net.io.read import MAX_PIXELS
+    from u2net.system.files import make_folder, write_bytes
 
     if width * height > MAX_PIXELS:
         raise PictureTooLarge(f"{width} x {height} is over the limit of {MAX_PIXELS / 1e6:g} megapixels")
@@ -270,7 +140,7 @@ def stream(given: RembgOptions, output_specifier: str | None, width: int, height
 def download(ctx: click.Context, models: tuple[str, ...]) -> int:
     """Fetch weight files, all there are without a MODEL, and print where they lie; as `u2net models pull`."""
     from u2net.cli.models import pull
-    from u2net.models import MODELS
+    from u2net.models.registry import MODELS
 
     names = models or tuple(name for name, spec in MODELS.items() if spec.kind == "saliency")
     code: int = ctx.invoke(pull, names=names, offline=False, quiet=False)
@@ -296,18 +166,3 @@ def numbered(specifier: str) -> Callable[[int], Path]:
     if names[0] == names[1]:
         raise click.BadParameter(f"{specifier}: would write every picture to one file.", param_hint="-o")
     return lambda number: Path(specifier % number)
-
-
-def read_file(path: Path) -> bytes:
-    """A file's bytes. Raises UnreadablePicture, or PictureTooLarge as `u2net.read` does."""
-    from u2net.errors import PictureTooLarge, UnreadablePicture
-    from u2net.pixels import MAX_BYTES
-
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise UnreadablePicture(f"{path}: cannot be read: {error.strerror or error}") from error
-    if len(data) > MAX_BYTES:
-        raise PictureTooLarge(f"{path}: is larger than {MAX_BYTES / 1e6:g} MB")
-    return data

@@ -11,13 +11,13 @@ from typing import TypeAlias
 
 import click
 
-from u2net.batch import Job, jobs_below, plan
-from u2net.cli.attempt import check_target, make_folder, named
+from u2net.batch.inputs import Job, jobs_below, plan
+from u2net.batch.process import named
+from u2net.batch.watch import POLL_S, Arrivals, stamp
 from u2net.cli.progress import picture_bar
-from u2net.cli.rembg import RembgOptions, read_file
-from u2net.encode import write_bytes
+from u2net.cli.rembg_options import RembgOptions, read_file
 from u2net.errors import BadInput, CannotWrite, U2NetError
-from u2net.watch import POLL_S, Arrivals, stamp
+from u2net.system.files import check_target, make_folder, write_bytes
 
 STOP_FILE = "stop.txt"
 

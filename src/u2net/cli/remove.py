@@ -8,31 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from u2net import __version__
-from u2net.cli.cutout_options import (
+from u2net.batch.settings import EncodingOptions, InputOptions
+from u2net.cli.options.composition import (
     BackgroundOptions,
-    EdgeOptions,
     FrameOptions,
     background_options,
-    edge_options,
     frame_options,
     framed_report,
 )
-from u2net.cli.many_options import ManyOptions, many_options
-from u2net.cli.options import (
-    EncodingOptions,
-    InputOptions,
-    SessionOptions,
-    SubjectOptions,
-    encoding_options,
-    picture_options,
-    subject_options,
-)
-from u2net.cli.sections import Sectioned
+from u2net.cli.options.folder import FolderOptions, folder_options
+from u2net.cli.options.groups import Sectioned
+from u2net.cli.options.objects import EdgeOptions, SubjectOptions, edge_options, subject_options
+from u2net.cli.options.pictures import encoding_options, picture_options
+from u2net.cli.options.session import SessionOptions
+from u2net.version import __version__
 
 if TYPE_CHECKING:
-    from u2net.composite import Cutout
-    from u2net.predict import Prediction
+    from u2net.compose.cutout import Cutout
+    from u2net.inference.predict import Prediction
     from u2net.types import Picture
 
 
@@ -50,7 +43,7 @@ if TYPE_CHECKING:
 @frame_options
 @background_options
 @encoding_options
-@many_options
+@folder_options
 def command(
     session: SessionOptions,
     given: InputOptions,
@@ -60,7 +53,7 @@ def command(
     framed: FrameOptions,
     scene: BackgroundOptions,
     encoding: EncodingOptions,
-    many: ManyOptions,
+    many: FolderOptions,
 ) -> int:
     """Cut the object out of pictures.
 
@@ -71,19 +64,19 @@ def command(
     Exit codes: 0 done, 1 some pictures failed, 2 wrong usage or bad input, 3 no object (--fail-if-empty, or nothing to
     crop or to cast a shadow), 4 no weights, 5 no such device or engine.
     """
-    from u2net.arrange import arrange, frame_box
-    from u2net.cli.drawing import Drawing, Report, report_on
-    from u2net.cli.many import Plan, run_many
-    from u2net.encode import SUFFIX_OF_FORMAT
+    from u2net.batch.manifest import model_identity
+    from u2net.batch.operation import Drawing, Report, report_on
+    from u2net.cli.run_folder import Plan, run_many
+    from u2net.compose.layout import apply_layout, frame_box
     from u2net.errors import BadInput
-    from u2net.manifest import model_identity
-    from u2net.subject import find_subject
+    from u2net.io.write import SUFFIX_OF_FORMAT
+    from u2net.tasks.remove import segment
 
     if only_mask and (scene.given or scene.shadow):
         raise BadInput("--only-mask is the alpha alone; it and a background or a shadow exclude each other")
     frame = framed.frame()
     wanted = scene.arrangement(frame, given)
-    wishes = subject.wishes
+    arguments = subject.arguments
     chosen = encoding.format_for(given.output)
     if chosen == "jpeg" and not (wanted.replaces or only_mask or given.quiet or many.dry_run):
         click.echo("u2net: JPEG has no transparency; the object is laid over white (--background)", err=True)
@@ -95,11 +88,11 @@ def command(
             report |= framed_report(frame_box(cutout, frame, wanted), frame)
         if only_mask:
             return (cutout if frame is None else cutout.cropped(frame)).mask(), report
-        return arrange(cutout, picture, wanted, may_be_empty=True), report
+        return apply_layout(cutout, picture, wanted, may_be_empty=True), report
 
     def drawing(requests: int) -> Drawing:
         return Drawing(
-            functools.partial(find_subject, session.open(quiet=given.quiet, requests=requests), **wishes),
+            functools.partial(segment, session.open(quiet=given.quiet, requests=requests), **arguments),
             draw,
             chosen,
             encoding,

@@ -7,29 +7,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from u2net.cli.cutout_options import (
+from u2net.batch.settings import EncodingOptions, InputOptions
+from u2net.cli.options.composition import (
     BackgroundOptions,
-    EdgeOptions,
     FrameOptions,
     background_options,
-    edge_options,
     frame_options,
     framed_report,
 )
-from u2net.cli.options import (
-    EncodingOptions,
-    InputOptions,
-    SessionOptions,
-    SubjectOptions,
-    encoding_options,
-    picture_options,
-    subject_options,
-)
-from u2net.cli.sections import Sectioned
+from u2net.cli.options.groups import Sectioned
+from u2net.cli.options.objects import EdgeOptions, SubjectOptions, edge_options, subject_options
+from u2net.cli.options.pictures import encoding_options, picture_options
+from u2net.cli.options.session import SessionOptions
 
 if TYPE_CHECKING:
-    from u2net.composite import Cutout
-    from u2net.predict import Prediction
+    from u2net.compose.cutout import Cutout
+    from u2net.inference.predict import Prediction
     from u2net.types import Picture
 
 
@@ -62,13 +55,13 @@ def command(
 
     Exit codes as in `u2net remove`; a picture without an object is not written, and exits with 3.
     """
-    from u2net.arrange import arrange, frame_box
-    from u2net.batch import plan
-    from u2net.cli.drawing import Drawing, Report, report_on
-    from u2net.cli.run import run
-    from u2net.encode import SUFFIX_OF_FORMAT
+    from u2net.batch.inputs import plan
+    from u2net.batch.operation import Drawing, Report, report_on
+    from u2net.cli.run_pictures import run
+    from u2net.compose.layout import apply_layout, frame_box
     from u2net.errors import BadInput
-    from u2net.subject import find_subject
+    from u2net.io.write import SUFFIX_OF_FORMAT
+    from u2net.tasks.remove import segment
 
     frame = framed.frame()
     wanted = scene.arrangement(frame, given)
@@ -76,13 +69,13 @@ def command(
         raise BadInput("say what comes behind the object: --background COLOUR|FILE, --gradient or --blur")
     chosen = encoding.format_for(given.output)
     jobs = plan(given.inputs, given.output, tag="replaced", suffix=SUFFIX_OF_FORMAT[chosen], reads=[scene.background])
-    find = functools.partial(find_subject, session.open(quiet=given.quiet), **subject.wishes)
+    find = functools.partial(segment, session.open(quiet=given.quiet), **subject.arguments)
 
     def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
         cutout = edge.cut(picture, prediction)
         report = report_on(cutout)
         if frame is not None:
             report |= framed_report(frame_box(cutout, frame, wanted), frame)
-        return arrange(cutout, picture, wanted, may_be_empty=True), report
+        return apply_layout(cutout, picture, wanted, may_be_empty=True), report
 
     return run(jobs, Drawing(find, draw, chosen, encoding, needs_object=True, moves=frame is None), given)

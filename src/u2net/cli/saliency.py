@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from u2net.cli.options import (
-    EncodingOptions,
-    InputOptions,
-    SessionOptions,
-    SubjectOptions,
-    encoding_options,
-    picture_options,
-    subject_options,
-)
-from u2net.cli.sections import Sectioned
+from u2net.batch.settings import EncodingOptions, InputOptions
+from u2net.cli.options.groups import Sectioned
+from u2net.cli.options.objects import SubjectOptions, subject_options
+from u2net.cli.options.pictures import encoding_options, picture_options
+from u2net.cli.options.session import SessionOptions
 
 if TYPE_CHECKING:
     from u2net.types import Picture
@@ -44,13 +39,13 @@ def command(
     """
     import numpy as np
 
-    from u2net.batch import plan
-    from u2net.cli.drawing import Report, report_of
-    from u2net.cli.run import run
-    from u2net.encode import SUFFIX_OF_FORMAT, encode
+    from u2net.batch.inputs import plan
+    from u2net.batch.operation import Report, report_of
+    from u2net.cli.run_pictures import run
     from u2net.errors import BadInput
-    from u2net.region import bounding_box
-    from u2net.subject import find_subject
+    from u2net.imaging.regions import bounding_box
+    from u2net.io.write import SUFFIX_OF_FORMAT, encode
+    from u2net.tasks.remove import segment
 
     output = given.output or ""
     npy = npy or output.lower().endswith(".npy")
@@ -59,11 +54,11 @@ def command(
     chosen = encoding.format_for(output)
     suffix = ".npy" if npy else SUFFIX_OF_FORMAT[chosen]
     jobs = plan(given.inputs, given.output, tag="saliency", suffix=suffix)
-    written, wishes = encoding.choices, subject.wishes
+    written, arguments = encoding.choices, subject.arguments
     opened = session.exact().open(quiet=given.quiet)
 
     def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
-        prediction = find_subject(opened, picture, **wishes)
+        prediction = segment(opened, picture, **arguments)
         grey = prediction.published_map()
         report = {
             "box": bounding_box(grey > 127),

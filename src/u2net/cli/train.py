@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from u2net.cli.options import complete_files, complete_models, parse_size
+from u2net.cli.options.values import complete_files, complete_models, parse_size
 from u2net.errors import BadInput, MissingExtra
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def command(
     except ModuleNotFoundError as error:
         raise MissingExtra("training needs torch; run: pip install 'u2net[train]'") from error
     from u2net.train.loop import train
-    from u2net.train.state import settings_of
+    from u2net.train.resume import settings_of
 
     if os.environ.get("RANK", "0") != "0":  # one of torchrun's processes speaks for all
         quiet, as_json = True, False
@@ -130,7 +130,7 @@ def command(
 
 def _config(given: dict[str, Any], recipe: Any, config_file: str | None) -> TrainConfig:
     """The settings that a command line asks for: its flags, over a file's or a recipe's."""
-    from u2net.train.checkpoint import load
+    from u2net.networks.checkpoint import load
     from u2net.train.config import configured, read_settings
 
     if recipe and config_file:

@@ -4,7 +4,7 @@
     png = rembg.remove(jpeg, session=rembg.new_session("u2net"))
 
 The pixels are those of rembg 2.0.86, its darkened edges included, and whatever a picture holds is stretched to a full
-mask, an empty one too. `u2net.remove` gives straight colours, keeps profile and depth, and knows empty pictures.
+mask, an empty one too. `u2net.remove` gives straight colors, keeps profile and depth, and knows empty pictures.
 docs/coming-from-rembg.md has the whole list.
 """
 
@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from u2net.compat import cutouts
-from u2net.compat.network import RembgSession, new_session
-from u2net.encode import encode
+from u2net.compat import rembg_masks
+from u2net.compat.rembg_session import RembgSession, new_session
 from u2net.errors import BadInput, UnreadablePicture
-from u2net.pixels import open_pillow
-from u2net.session import Session
+from u2net.inference.session import Session
+from u2net.io.read import open_pillow
+from u2net.io.write import encode
 
 __all__ = ["NotAPicture", "RembgSession", "new_session", "remove"]
 
@@ -55,8 +55,8 @@ def remove(
 
     data: the bytes of a file, a Pillow image, or an array that `PIL.Image.fromarray` takes; the result is of the same
     kind: the bytes of a PNG, a Pillow image, an array. With `force_return_bytes` it is always bytes.
-    Returns RGBA, of the picture's size, turned upright by its EXIF orientation. The colours of half-transparent pixels
-    are darkened, as rembg does, unless `putalpha` (the picture's own colours) or `decontaminate` (the object's, without
+    Returns RGBA, of the picture's size, turned upright by its EXIF orientation. The colors of half-transparent pixels
+    are darkened, as rembg does, unless `putalpha` (the picture's own colors) or `decontaminate` (the object's, without
     the old background; u2net's estimation) is given.
     alpha_matting: closed-form matting between what is above the foreground threshold and what is below the background
     threshold, 0 to 255, both eroded by `alpha_matting_erode_size` pixels. Slow; needs the extra `matting`.
@@ -79,11 +79,11 @@ def remove(
 
     def cut(mask: Image.Image) -> Image.Image:
         if post_process_mask:
-            mask = cutouts.post_processed(mask)
+            mask = rembg_masks.post_processed(mask)
         if only_mask:
             return mask
         if alpha_matting:
-            return cutouts.matted(
+            return rembg_masks.matted(
                 image,
                 mask,
                 foreground_threshold=alpha_matting_foreground_threshold,
@@ -92,15 +92,15 @@ def remove(
                 putalpha=putalpha,
             )
         if putalpha:
-            return cutouts.with_alpha(image, mask)
-        return (cutouts.decontaminated if decontaminate else cutouts.plain)(image, mask)
+            return rembg_masks.with_alpha(image, mask)
+        return (rembg_masks.decontaminated if decontaminate else rembg_masks.plain)(image, mask)
 
     masks = session.predict(image, *args, **kwargs)
-    result = cutouts.stacked([cut(mask) for mask in masks]) if masks else image
+    result = rembg_masks.stacked([cut(mask) for mask in masks]) if masks else image
     if bgcolor is not None and not only_mask:
         if isinstance(bgcolor, str) or len(bgcolor) not in (3, 4):
             raise BadInput(f"bgcolor is (red, green, blue, alpha), each 0 to 255, not {bgcolor!r}")
-        result = cutouts.over_colour(result, bgcolor)
+        result = rembg_masks.over_color(result, bgcolor)
     if isinstance(data, bytes) or force_return_bytes:
         return _png(result)
     return np.asarray(result) if isinstance(data, np.ndarray) else result

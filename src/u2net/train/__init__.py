@@ -1,1 +1,1 @@
-"""The torch side: the networks, their training and their export. Needs `u2net[train]`; nothing else here imports it."""
+"""Training: data, augmentation, losses, the loop. Needs `u2net[train]`."""

@@ -16,9 +16,9 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
+from u2net.datasets.ground_truth import Kind
 from u2net.errors import BadInput
-from u2net.train.degrade import blur, jpeg
-from u2net.truths import Kind
+from u2net.train.degradations import blur, jpeg
 from u2net.types import Size
 
 _DRAWS = (
@@ -29,7 +29,7 @@ _DRAWS = (
 _LEAST_SIGMA_PX = 0.1
 _BEST_QUALITY = 95
 _LUMA = (0.299, 0.587, 0.114)
-# ITU-R BT.601's YIQ: hue is the angle of its colour plane.
+# ITU-R BT.601's YIQ: hue is the angle of its color plane.
 _YIQ = ((0.299, 0.587, 0.114), (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135))
 
 
@@ -47,7 +47,7 @@ class Augmentation:
     swap_background: the object, cut out with its truth, lies on another picture.
     rotation: the window turns around its middle, by up to so many degrees either way; the picture's border is repeated.
     brightness, contrast, saturation: strengths: .2 is a factor between .8 and 1.2. hue: .05 is a 20th of a turn.
-    grey: without colours. blur: with `blur_px` as the largest sigma. jpeg: compressed, at `jpeg_quality` or better.
+    grey: without colors. blur: with `blur_px` as the largest sigma. jpeg: compressed, at `jpeg_quality` or better.
     """
 
     flip_horizontal: float = 0.5
@@ -128,7 +128,7 @@ def augment(
         seen, truth, target = _cut_all(window, pictures, truths, soft, size, kind)
         if settings.swap_background and kind != "image":
             seen, truth, target = _swap(seen, truth, target, draws, settings, kind, backgrounds)
-        seen = _recolour(seen, draws, settings).clamp_(0, 1)
+        seen = _recolor(seen, draws, settings).clamp_(0, 1)
         seen = _degrade(seen, draws, settings)
         return seen, (truth * 255).round_().long()[:, 0] if kind == "classes" else truth, target
 
@@ -302,7 +302,7 @@ def _swap(
     return seen.index_copy(0, here, alpha * seen[here] + (1 - alpha) * behind), truth, soft
 
 
-def _recolour(pictures: Tensor, draws: _Draws, settings: Augmentation) -> Tensor:
+def _recolor(pictures: Tensor, draws: _Draws, settings: Augmentation) -> Tensor:
     """Brightness, contrast, saturation, hue and grey, all of which are one matrix and one offset a sample."""
     grey = draws.chosen("grey", settings.grey)
     if not (settings.brightness or settings.contrast or settings.saturation or settings.hue or grey.any()):
@@ -316,8 +316,8 @@ def _recolour(pictures: Tensor, draws: _Draws, settings: Augmentation) -> Tensor
     turn[:, 1, 1] = turn[:, 2, 2] = np.cos(angle)
     turn[:, 1, 2], turn[:, 2, 1] = -np.sin(angle), np.sin(angle)
     yiq = np.array(_YIQ)
-    colour = np.linalg.inv(yiq) @ turn @ yiq @ (vivid * np.eye(3) + (1 - vivid) * luma)
-    matrix = _tensor(colour * (bright * contrast)[:, None, None], pictures)
+    color = np.linalg.inv(yiq) @ turn @ yiq @ (vivid * np.eye(3) + (1 - vivid) * luma)
+    matrix = _tensor(color * (bright * contrast)[:, None, None], pictures)
     # Contrast is around the picture's mean grey, which hue and saturation leave as it is.
     mean = (pictures.mean((2, 3)) * pictures.new_tensor(_LUMA)).sum(1) * _tensor(bright * (1 - contrast), pictures)
     return (matrix @ pictures.flatten(2)).unflatten(2, pictures.shape[2:]) + mean[:, None, None, None]

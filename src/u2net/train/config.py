@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from u2net.datasets.ground_truth import Kind
 from u2net.errors import BadInput
+from u2net.networks.u2net import VARIANTS, find_variant
 from u2net.train.augment import MODERN, PUBLISHED, Augmentation
-from u2net.train.loss import TERMS
-from u2net.train.network import VARIANTS, find_variant
-from u2net.truths import Kind
+from u2net.train.losses import TERMS
 from u2net.types import Size
 
 PLACES = ("data", "truths", "validation", "validation_truths", "backgrounds", "init", "cache")
@@ -38,7 +38,7 @@ class TrainConfig:
     steps: optimizer steps. batch: pictures a step and process, computed in `accumulate` parts.
     learning_rate: at its highest, after `warmup` steps; `cosine` then lets it fall to 0 at the last step.
     clip: longest gradient, 0: any. ema: share of the old in the moving average that is validated and kept, 0: none.
-    losses: weight of each term of `loss.TERMS`. soft_losses: the same, against soft targets.
+    losses: weight of each term of `losses.TERMS`. soft_losses: the same, against soft targets.
     map_weights: of the fused map and the side outputs, or one for all.
     norms: `train`, or `frozen`: in evaluation mode with fixed statistics.
     precision: `auto` is bf16 where the device computes in it, else f32. validate_every, save_every: steps.

@@ -16,12 +16,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from u2net.cgroup import allowed_threads, usable_cores
+from u2net.datasets.ground_truth import UNKNOWN_CLASS, Kind, read_pair
+from u2net.datasets.pairs import Pair
 from u2net.errors import BadInput
-from u2net.pairs import Pair
-from u2net.train.cache import Cache, FileCache, MemoryCache, fingerprint
-from u2net.truths import UNKNOWN_CLASS, Kind, read_pair
+from u2net.models.card import ModelCard
+from u2net.system.resources import allowed_threads, usable_cores
+from u2net.train.decoded_cache import Cache, FileCache, MemoryCache, fingerprint
 from u2net.types import Size
+
+
+def to_inputs(pictures: Tensor, card: ModelCard) -> Tensor:
+    """Scale and normalise (N, 3, h, w) float in [0, 1] as `card` says. A black picture stays black."""
+    if card.scale == "own-maximum":
+        brightest = pictures.amax((1, 2, 3), keepdim=True)
+        pictures = pictures / brightest.where(brightest > 0, 1)
+    mean, std = (pictures.new_tensor(values)[:, None, None] for values in (card.mean, card.std))
+    return (pictures - mean) / std
+
 
 log = logging.getLogger("u2net")
 
@@ -144,7 +155,7 @@ class Dataset:
 
 
 class Samples(Protocol):
-    """Where batches come from: `Dataset`, or `resident.Resident`, which has all on the device."""
+    """Where batches come from: `Dataset`, or `device_dataset.Resident`, which has all on the device."""
 
     names: tuple[str, ...]
     skipped: dict[str, str]

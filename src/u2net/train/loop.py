@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,20 +14,36 @@ import torch
 from torch import Tensor
 
 from u2net.errors import LossIsNaN
-from u2net.interrupt import stop_on_signals
-from u2net.train.allocator import keep_freed_memory
-from u2net.train.checkpoint import save
+from u2net.networks.checkpoint import save
+from u2net.system.signals import stop_on_signals
 from u2net.train.config import PLACES, TrainConfig
 from u2net.train.dataset import Samples, batches
 from u2net.train.distributed import Process, joined
-from u2net.train.learner import Learner, learn, learning_rate, make_learner
-from u2net.train.record import Record
-from u2net.train.start import open_backgrounds, open_data, order, start_network
-from u2net.train.state import BEST, LAST, State, begin, save_state
-from u2net.train.validate import SHOWN, better, look, validate
+from u2net.train.resume import BEST, LAST, State, begin, save_state
+from u2net.train.run_log import RunLog
+from u2net.train.setup import open_backgrounds, open_data, order, start_network
+from u2net.train.step import TrainStep, learning_rate, make_train_step, train_step
+from u2net.train.validate import SHOWN, better, examples, validate
 
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
+_NEVER = 2**31 - 1
 _REPORT_EVERY, _REPORT_EVERY_S = 10, 5.0
 _SHEET_ROWS = 8
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to give nothing back to the system; returns whether there is a glibc that could be told.
+
+    It takes tensors of megabytes from the system and gives them back at once, for which the system zeroes every page,
+    each step anew: in a step of u2netp on a CPU that was a third of the time.
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):  # another C library
+        return False
+    return bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, _NEVER))
 
 
 @dataclass(frozen=True)
@@ -82,8 +100,8 @@ def train(
         if state.step >= config.steps:
             return Result(state.step, state.best, out / BEST, {}, "all steps were done before")
         network, card = start_network(config, training, process.device, resumed=state.card)
-        learner = make_learner(config, process, state, network, card, backgrounds=backgrounds)
-        record = Record(out, _columns(config), step=state.step) if process.first else None
+        learner = make_train_step(config, process, state, network, card, backgrounds=backgrounds)
+        record = RunLog(out, _columns(config), step=state.step) if process.first else None
         coming = order(
             len(training),
             batch=config.batch,
@@ -95,7 +113,7 @@ def train(
         progress = _Progress(config, process)
 
         for step, batch in enumerate(batches(training, coming), state.step + 1):
-            progress.add(step, batch.names, learn(learner, batch, step))
+            progress.add(step, batch.names, train_step(learner, batch, step))
             signal = int(process.largest(request.number))
             late = bool(process.largest(minutes is not None and time.monotonic() - began > 60 * minutes))
             last = bool(signal) or late or step == config.steps
@@ -152,7 +170,7 @@ class _Progress:
         """What was done since the last report was no learning."""
         self._began, self._pictures = time.perf_counter(), 0
 
-    def report(self, record: Record | None) -> Report:
+    def report(self, record: RunLog | None) -> Report:
         """How it stands after the last step. Raises LossIsNaN, which names the pictures of the first such step."""
         config, process = self._config, self._process
         own = torch.stack([torch.stack(list(terms.values())) for _, _, terms in self._new])  # (steps, terms)
@@ -185,7 +203,7 @@ def _columns(config: TrainConfig) -> list[str]:
 
 
 def _check(
-    learner: Learner, validation: Samples, state: State, out: Path, record: Record | None, step: int
+    learner: TrainStep, validation: Samples, state: State, out: Path, record: RunLog | None, step: int
 ) -> dict[str, float]:
     """Validate, keep the weights where they are the best so far, and show what the network makes of pictures."""
     config, process, kept = learner.config, learner.process, learner.kept
@@ -199,13 +217,13 @@ def _check(
         state.stale += 1
     if record:
         record.add(step, measures)
-        looked = look(kept, validation, learner.card, count=_SHEET_ROWS, bf16=learner.bf16, device=process.device)
-        record.show(step, looked, config.kind)
+        shown = examples(kept, validation, learner.card, count=_SHEET_ROWS, bf16=learner.bf16, device=process.device)
+        record.show(step, shown, config.kind)
         record.write()
     return measures
 
 
-def _refuse_nan(learner: Learner, step: int) -> None:
+def _refuse_nan(learner: TrainStep, step: int) -> None:
     if not all(weight.isfinite().all() for weight in learner.network.parameters()):
         raise LossIsNaN(
             f"step {step}: the weights are not numbers any more; lower --learning-rate; "
@@ -213,7 +231,7 @@ def _refuse_nan(learner: Learner, step: int) -> None:
         )
 
 
-def _save(learner: Learner, state: State, out: Path, step: int, record: Record | None, *, best: bool) -> None:
+def _save(learner: TrainStep, state: State, out: Path, step: int, record: RunLog | None, *, best: bool) -> None:
     learner.into(state, step)
     if learner.process.first:
         save_state(state, out)
@@ -224,7 +242,7 @@ def _save(learner: Learner, state: State, out: Path, step: int, record: Record |
         record.write()
 
 
-def _save_weights(learner: Learner, path: Path, measures: dict[str, float]) -> None:
+def _save_weights(learner: TrainStep, path: Path, measures: dict[str, float]) -> None:
     config = learner.config
     recipe = json.loads(config.to_json())
     for name in PLACES:  # the file may go far, and need not tell whose machine it comes from

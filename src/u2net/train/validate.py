@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from u2net.card import Card
-from u2net.metrics import score, summarise
-from u2net.tensor import to_published_map
+from u2net.datasets.ground_truth import UNKNOWN_CLASS, Kind
+from u2net.evaluation.metrics import score, summarise
+from u2net.inference.transforms import to_published_map
+from u2net.models.card import ModelCard
+from u2net.models.spec import ModelSpec
+from u2net.networks.u2net import U2Net
 from u2net.train.augment import NONE, augment
-from u2net.train.dataset import Batch, Samples, batches
+from u2net.train.dataset import Batch, Samples, batches, to_inputs
 from u2net.train.distributed import Process
-from u2net.train.inputs import to_inputs
-from u2net.train.network import U2Net
-from u2net.truths import UNKNOWN_CLASS, Kind
-from u2net.types import ModelSpec, Size
+from u2net.types import Size
 
 DECIDES: dict[Kind, str] = {"saliency": "MAE", "classes": "mIoU", "image": "MAE"}
 """The measure by which one validation is better than another."""
@@ -35,7 +35,7 @@ _MEASURES = ("MAE", "F", "S", "E")
 
 
 @dataclass(frozen=True)
-class Looked:
+class Example:
     """A picture, its truth and what the network makes of it, (3, H, W), (C, H, W) and (C, H, W) uint8."""
 
     picture: Tensor
@@ -44,7 +44,7 @@ class Looked:
 
 
 def validate(
-    network: U2Net, dataset: Samples, card: Card, *, batch: int, bf16: bool, process: Process
+    network: U2Net, dataset: Samples, card: ModelCard, *, batch: int, bf16: bool, process: Process
 ) -> dict[str, float]:
     """Measure all of a dataset, shared out among the processes; all must call this.
 
@@ -54,22 +54,24 @@ def validate(
     parts = [own[start : start + batch] for start in range(0, len(own), batch)]
     found: list[Any] = []
     measured: set[int] = set()
-    for looked, maps in _run(network, dataset, card, parts, bf16=bf16, device=process.device):
-        for index, truth, values in zip(looked.indices, looked.truths.cpu(), maps, strict=True):
+    for seen, maps in _run(network, dataset, card, parts, bf16=bf16, device=process.device):
+        for index, truth, values in zip(seen.indices, seen.truths.cpu(), maps, strict=True):
             if index not in measured:  # in the place of one that cannot be decoded comes another, which counts once
                 measured.add(index)
                 found.append(_score(values, truth, card))
     return _summary(process.gather(found), card)
 
 
-def look(network: U2Net, dataset: Samples, card: Card, *, count: int, bf16: bool, device: torch.device) -> list[Looked]:
+def examples(
+    network: U2Net, dataset: Samples, card: ModelCard, *, count: int, bf16: bool, device: torch.device
+) -> list[Example]:
     """The first `count` pictures of a dataset, to show to a person."""
     found = []
     shown = range(min(count, len(dataset)))
     parts = [shown[start : start + 4] for start in range(0, len(shown), 4)]
     for batch, maps in _run(network, dataset, card, parts, bf16=bf16, device=device):
         for picture, truth, values in zip(batch.pictures.cpu(), batch.truths.cpu(), maps, strict=True):
-            found.append(Looked(picture, truth, torch.from_numpy(_to_bytes(values, card).copy())))
+            found.append(Example(picture, truth, torch.from_numpy(_to_bytes(values, card).copy())))
     return found
 
 
@@ -80,7 +82,13 @@ def better(one: dict[str, float], other: dict[str, float], kind: Kind) -> bool:
 
 
 def _run(
-    network: U2Net, dataset: Samples, card: Card, parts: Sequence[Sequence[int]], *, bf16: bool, device: torch.device
+    network: U2Net,
+    dataset: Samples,
+    card: ModelCard,
+    parts: Sequence[Sequence[int]],
+    *,
+    bf16: bool,
+    device: torch.device,
 ) -> Iterator[tuple[Batch, np.ndarray[Any, np.dtype[np.float32]]]]:
     was_training = network.training
     network.eval()
@@ -98,7 +106,7 @@ def _run(
         network.train(was_training)
 
 
-def _to_bytes(values: np.ndarray[Any, np.dtype[np.float32]], card: Card) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _to_bytes(values: np.ndarray[Any, np.dtype[np.float32]], card: ModelCard) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """(C, H, W) numbers of the network -> (1, H, W) map or ids, or (3, H, W) picture."""
     if card.kind == "classes":
         return values.argmax(axis=0, keepdims=True).astype(np.uint8)
@@ -109,7 +117,7 @@ def _to_bytes(values: np.ndarray[Any, np.dtype[np.float32]], card: Card) -> np.n
     return to_published_map(values[0], (height, width), spec=spec)[None]
 
 
-def _score(values: np.ndarray[Any, np.dtype[np.float32]], truth: Tensor, card: Card) -> Any:
+def _score(values: np.ndarray[Any, np.dtype[np.float32]], truth: Tensor, card: ModelCard) -> Any:
     if card.kind == "saliency":
         return score(_to_bytes(values, card)[0], truth[0].numpy(), measures=_MEASURES)
     if card.kind == "image":
@@ -121,7 +129,7 @@ def _score(values: np.ndarray[Any, np.dtype[np.float32]], truth: Tensor, card: C
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
-def _summary(found: list[Any], card: Card) -> dict[str, float]:
+def _summary(found: list[Any], card: ModelCard) -> dict[str, float]:
     if card.kind == "saliency":
         every = summarise(found)
         return {name: float(every[name]) for name in SHOWN["saliency"]}

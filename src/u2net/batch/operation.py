@@ -1,0 +1,114 @@
+"""What a picture command makes of one picture, and what it reports of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from u2net.batch.settings import EncodingOptions
+from u2net.errors import NothingSalient
+from u2net.io.write import Format, encode
+
+if TYPE_CHECKING:
+    from u2net.compose.cutout import Cutout
+    from u2net.inference.predict import Prediction
+    from u2net.types import Picture
+    from u2net.video.animation import Animation
+
+Report = dict[str, Any]
+Work = Callable[["Picture"], tuple["Callable[[], bytes] | None", Report]]
+"""From a picture to what encodes the result, and what to report: confidence, box and so on. Without the first nothing
+is written."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The work of a command that makes a picture of a picture, in two steps.
+
+    find: what the network says of a picture. draw: what is made of the two, and what to report beside the prediction's
+    confidence. format, encoding: how it is written. grey: the result is written without colors, as masks are.
+    needs_object: a picture without one, or an animation without one in any frame, is an error. moves: whether frames
+    of an animation can be drawn one by one.
+    """
+
+    find: Callable[[Picture], Prediction]
+    draw: Callable[[Picture, Prediction], tuple[Cutout, Report]]
+    format: Format
+    encoding: EncodingOptions
+    grey: bool = False
+    needs_object: bool = False
+    moves: bool = True
+
+    def __call__(self, picture: Picture) -> tuple[Callable[[], bytes], Report]:
+        return self.drawn(picture, self.found(picture))
+
+    def found(self, picture: Picture) -> Prediction:
+        """The first step. Raises NothingSalient where an object is needed."""
+        prediction = self.find(picture)
+        self._refuse_empty(report_of(prediction))
+        return prediction
+
+    def drawn(self, picture: Picture, prediction: Prediction) -> tuple[Callable[[], bytes], Report]:
+        """The second step: what encodes the result, and the report."""
+        drawn, report = self.draw(picture, prediction)
+        self._refuse_empty(report_of(prediction) | report)
+        return lambda: self.encode(drawn), report_of(prediction) | report
+
+    def _refuse_empty(self, report: Report) -> None:
+        if self.needs_object and not report["found"]:
+            raise NothingSalient(f"no object found (confidence {report['confidence']}); nothing written")
+        if self.needs_object and report.get("box", ()) is None:
+            raise NothingSalient("nothing of the object is more than half opaque; nothing written")
+
+    def encode(self, drawn: Cutout) -> bytes:
+        """The bytes of the file."""
+        if not self.grey:
+            return drawn.to_bytes(self.format, keep=self.encoding.keep, **self.encoding.choices)
+        dpi = None if self.encoding.strip else drawn.dpi
+        return encode(drawn.pixels[..., 0], format=self.format, dpi=dpi, **self.encoding.choices)
+
+    def moving(self, animation: Animation) -> tuple[bytes, Report]:
+        """The bytes of an animation of which every frame is drawn, and a report on all of them together."""
+        from u2net.video.remove_animation import drawn_frames, encode_animation
+
+        reports: list[Report] = []
+        duration_ms = 0.0
+
+        def frames() -> Iterator[tuple[Cutout, float]]:
+            nonlocal duration_ms
+            for drawn in drawn_frames(animation, self.find, self.draw):
+                reports.append(report_of(drawn.prediction) | drawn.report)
+                duration_ms += drawn.duration_ms
+                bare = replace(drawn.cutout, icc=None, exif=None, xmp=None) if self.grey else drawn.cutout
+                yield bare, drawn.duration_ms
+
+        choices = {"format": self.format, "keep": self.encoding.keep, **self.encoding.choices}
+        data = encode_animation(frames(), plays=animation.plays, **choices)
+        together = report_of_all(reports)
+        self._refuse_empty(together)
+        return data, together | {"frames": len(reports), "duration_s": round(duration_ms / 1000, 3)}
+
+
+def report_of_all(reports: Sequence[Report]) -> Report:
+    """What frames report, as one: the highest confidence, the box around all boxes, the mean of coverage, and for the
+    rest what the first frame says."""
+    boxes = [report["box"] for report in reports if report.get("box")]
+    together = dict(reports[0])
+    together["confidence"] = max(report["confidence"] for report in reports)
+    together["found"] = any(report["found"] for report in reports)
+    if "box" in together:
+        sides = list(zip(*boxes, strict=True))
+        together["box"] = [min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3])] if boxes else None
+    if "coverage" in together:
+        together["coverage"] = round(sum(report["coverage"] for report in reports) / len(reports), 4)
+    return together
+
+
+def report_on(cutout: Cutout) -> Report:
+    return {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
+
+
+def report_of(prediction: Prediction) -> Report:
+    confidence = round(prediction.confidence, 4)
+    return {"confidence": confidence, "found": prediction.found, "precision": prediction.precision}

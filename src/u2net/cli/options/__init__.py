@@ -1,0 +1,1 @@
+"""Flags that mean the same in every command, a group of them per file."""

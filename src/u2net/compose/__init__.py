@@ -1,0 +1,1 @@
+"""What is made of a cutout: crop, background, shadow, paste, panel."""

@@ -1,0 +1,1 @@
+"""Training data without torch: pairs, ground truth, packs, checks, synthetic scenes."""

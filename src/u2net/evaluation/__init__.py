@@ -1,0 +1,1 @@
+"""How good maps are: the measures of the field."""

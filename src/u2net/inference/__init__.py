@@ -1,0 +1,1 @@
+"""A picture through a network: sessions, engines, transforms, int8."""

@@ -1,0 +1,153 @@
+"""Open a session: `open_session` chooses engine, device and precision, and is the one entry to inference."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from u2net.errors import BadInput, EngineUnavailable, UnknownModel, WeightsUnavailable
+from u2net.inference.int8_ranges import Ranges, find_ranges
+from u2net.inference.session import (
+    DEVICES_OF_ENGINE,
+    ENGINES,
+    PRECISIONS,
+    Device,
+    Engine,
+    Precision,
+    Session,
+    log,
+)
+from u2net.models.cache import cache_dir, tables_dir
+from u2net.models.card import read_card
+from u2net.models.registry import find_model
+from u2net.models.spec import ModelSpec, Progress
+from u2net.system.resources import allowed_threads
+
+MODEL_FILE_SUFFIXES = (".onnx", ".xml")
+
+
+def open_session(
+    model: str | Path = "u2net",
+    *,
+    engine: Engine = "auto",
+    device: Device = "auto",
+    require_device: bool = False,
+    precision: Precision = "auto",
+    threads: int | None = None,
+    requests: int = 1,
+    offline: bool = False,
+    on_progress: Progress | None = None,
+) -> Session:
+    """Load a model once, to use it for many pictures and from many threads.
+
+    model: a name of `u2net.MODELS`, or the path of an .onnx or OpenVINO .xml file.
+    engine: `auto` is openvino, but onnxruntime where only that one knows the device.
+    device: `auto` is the CPU. One that is not there is replaced by the CPU with a warning, unless `require_device`.
+    precision: `auto` takes the fastest that this processor computes in and that this model loses nothing by: int8,
+    bf16 or f32. An int8 model is made here, once, by a table of measured ranges (`u2net quantize`).
+    threads: at most so many; None: as many as there are cores, and no more than a container's CPU quota feeds.
+    requests: how many pictures may be in the network at a time. More than one pays where many wait: OpenVINO then gives
+    each its share of the processor's threads, which is quicker than one after the other with all of them. Only there.
+    offline: never fetch a weight file. on_progress: called while one arrives.
+    Raises UnknownModel, WeightsUnavailable, WrongChecksum, EngineUnavailable, BadInput.
+    """
+    from u2net.models import weights
+
+    if threads is not None and threads < 1:
+        raise BadInput(f"threads must be at least 1, got {threads}")
+    if requests < 1:
+        raise BadInput(f"requests must be at least 1, got {requests}")
+    # Neither engine looks at the quota; ONNX Runtime with 2 threads in the time of 1 core took 783 ms against 536.
+    threads = threads or allowed_threads()
+    _check_choice("engine", engine, ENGINES)
+    _check_choice("precision", precision, PRECISIONS)
+    _check_choice("device", device, ("auto", *dict.fromkeys(sum(DEVICES_OF_ENGINE.values(), ()))))
+    spec, path = spec_of(model)
+    if spec.kind != "saliency":
+        raise BadInput(
+            f"{spec.name} gives maps of {spec.kind}, not of saliency; u2net cannot use them yet, that comes later"
+        )
+    chosen = _engine_for(engine, device, path)
+    wanted_device = "cpu" if device == "auto" else device
+    if chosen == "onnxruntime" and engine == "auto" and not require_device and not _has_onnxruntime(device):
+        chosen, wanted_device = "openvino", "cpu"
+    if path is None:
+        path = weights.locate(spec, offline=offline, on_progress=on_progress)
+    if chosen == "onnxruntime":
+        from u2net.inference.engines.onnxruntime import open_onnxruntime
+
+        return open_onnxruntime(
+            path, spec, precision=precision, device=wanted_device, require_device=require_device, threads=threads
+        )
+    from u2net.inference.engines.openvino import open_openvino
+
+    return open_openvino(
+        path,
+        spec,
+        precision=precision,
+        device=wanted_device,
+        require_device=require_device,
+        threads=threads,
+        requests=requests,
+        cache_dir=cache_dir() / "compiled",
+        ranges=int8_table(spec, path, precision),
+    )
+
+
+def int8_table(spec: ModelSpec, path: Path, precision: Precision) -> Ranges | None:
+    """The table by which a session of this precision would be int8, or None.
+
+    path: of the weight file, of a known model also where it will lie. Raises WeightsUnavailable as `find_ranges` does.
+    """
+
+    wanted = precision == "int8" or (precision == "auto" and "int8" in spec.free_precisions)
+    return find_ranges(spec, path, tables_dir()) if wanted else None
+
+
+@functools.cache
+def default_session() -> Session:
+    """The session that `u2net.remove` and `u2net.saliency` use when they are given none: u2net, opened once."""
+    return open_session()
+
+
+def spec_of(model: str | Path) -> tuple[ModelSpec, Path | None]:
+    """The row of a known model, or one made for a user's own file, by the card in it if it has one, with its path."""
+    path = Path(model)
+    if path.suffix.lower() in MODEL_FILE_SUFFIXES:
+        if not path.is_file():
+            raise WeightsUnavailable(f"{path}: there is no such model file")
+        card = read_card(path)
+        return card.spec(path) if card else ModelSpec(name=path.stem, file=path.name, activation="detect"), path
+    if path.name != str(model):
+        raise UnknownModel(f"{model}: a model file ends in .onnx or .xml (OpenVINO)")
+    return find_model(str(model)), None
+
+
+def _engine_for(engine: str, device: str, path: Path | None) -> str:
+    if engine == "auto":
+        engine = "openvino" if device in ("auto", *DEVICES_OF_ENGINE["openvino"]) else "onnxruntime"
+    elif device not in ("auto", *DEVICES_OF_ENGINE[engine]):
+        choices = ", ".join(DEVICES_OF_ENGINE[engine])
+        raise EngineUnavailable(f"{engine} has no device '{device}'; it knows {choices}")
+    if engine == "onnxruntime" and path is not None and path.suffix.lower() == ".xml":
+        raise BadInput(f"{path}: an OpenVINO model runs only with the openvino engine")
+    return engine
+
+
+def _has_onnxruntime(device: str) -> bool:
+    from u2net.inference.engines.onnxruntime import import_onnxruntime
+
+    try:
+        import_onnxruntime(device)
+    except EngineUnavailable as error:
+        problem, _, fix = str(error).partition("; run: ")
+        log.warning(
+            "no device '%s': %s; the CPU is used (--require-device makes this an error); run: %s", device, problem, fix
+        )
+        return False
+    return True
+
+
+def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise BadInput(f"no {what} '{value}'; choose one of {', '.join(choices)}")

@@ -1,0 +1,1 @@
+"""Pages and sheets for people: gallery, evaluation, batch, contact sheet."""

@@ -1,0 +1,1 @@
+"""Which object is meant, and how finely: hints, parts, tiles."""

@@ -1,0 +1,1 @@
+"""What the machine and its file system offer: files, cores, memory, threads, signals. No picture in here."""

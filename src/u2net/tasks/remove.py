@@ -1,0 +1,133 @@
+"""The main job: cut the salient object out of one picture, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from u2net.compose.cutout import Cutout, cutout
+from u2net.imaging.blend import lay_over_color
+from u2net.imaging.regions import Keep, check_parts, fill_holes, keep_parts
+from u2net.inference.open_session import default_session
+from u2net.inference.predict import Prediction, predict
+from u2net.inference.session import Session
+from u2net.io.read import Source, read
+from u2net.matting.alpha import Edges, refine
+from u2net.segmentation.hints import Hint, check_hints, choose
+from u2net.segmentation.tiled_refinement import refine_by_tiles
+from u2net.types import Picture, Saliency
+
+
+def remove(
+    source: Source,
+    session: Session | None = None,
+    *,
+    edges: Edges = "auto",
+    foreground: bool = True,
+    hints: Sequence[Hint] = (),
+    detail: bool = False,
+    keep: Keep = "all",
+    fill_holes: bool = False,
+    min_area: float = 0.0,
+) -> Cutout:
+    """Cut the salient object out of one picture.
+
+    source: a path, bytes, a binary file, a Pillow image, an array (see `u2net.read`), or a Picture.
+    session: from `open_session`; None: u2net, opened at the first call and kept.
+    edges: how they follow the picture, see `matting.alpha.EDGES`: auto, soft, sharp, hair (needs pymatting), none.
+    foreground: give half-transparent pixels the object's own colors instead of what the old background mixed in.
+    hints: what a user points at, or does not want (see `Hint`). detail: look at the object again, closer, for thin
+    parts and fine edges; up to 14 more runs of the network.
+    keep: which of several separate parts stay: all, largest, or how many of the largest. fill_holes: what the object
+    closes in belongs to it. min_area: smaller parts go, in percent of the picture.
+    Returns a Cutout of the picture's own size and depth. Where there is no object (`confidence` below 0.5) it is
+    transparent everywhere.
+    Raises what `read`, `open_session` and `matting.alpha.refine` raise, and BadInput for arguments that cannot be used.
+    """
+    picture = read(source)
+    prediction = segment(
+        session or default_session(),
+        picture,
+        hints=hints,
+        detail=detail,
+        keep=keep,
+        fill_holes=fill_holes,
+        min_area=min_area,
+    )
+    return cut_out(picture, prediction, edges=edges, foreground=foreground)
+
+
+def saliency(
+    source: Source,
+    session: Session | None = None,
+    *,
+    hints: Sequence[Hint] = (),
+    detail: bool = False,
+    keep: Keep = "all",
+    fill_holes: bool = False,
+    min_area: float = 0.0,
+) -> Saliency:
+    """How much each pixel belongs to the salient object.
+
+    source: anything `u2net.read` takes. session: from `open_session`; None: u2net, opened once. The rest: as for
+    `u2net.remove`.
+    Returns (H, W) float32 in [0, 1], stretched to the full range where there is an object; a picture without one keeps
+    the network's low values (all below 0.5).
+    Raises what `read` and `open_session` raise, and BadInput for arguments that cannot be used.
+    """
+    opened = session or default_session()
+    parts: dict[str, Any] = {"keep": keep, "fill_holes": fill_holes, "min_area": min_area}
+    return segment(opened, read(source), hints=hints, detail=detail, **parts).saliency()
+
+
+def segment(
+    session: Session,
+    picture: Picture,
+    *,
+    hints: Sequence[Hint] = (),
+    detail: bool = False,
+    keep: Keep = "all",
+    fill_holes: bool = False,
+    min_area: float = 0.0,
+) -> Prediction:
+    """Run one picture, and do with its map what the user asks for; the arguments are those of `u2net.remove`.
+
+    With their defaults the prediction is the network's own; otherwise it is settled (see `Prediction.settled`).
+    Raises BadInput before the network runs for arguments that cannot be used.
+    """
+    check_parts(keep, min_area)
+    check_hints(hints, picture.size)
+    prediction = predict(session, picture)
+    if hints:
+        prediction = choose(session, picture, prediction, hints)
+    if detail:
+        prediction = refine_by_tiles(session, picture, prediction)
+    if prediction.found and (fill_holes or keep != "all" or min_area > 0):
+        prediction = _with_parts(prediction.settled(), keep, fill_holes, min_area)
+    return prediction
+
+
+def _with_parts(prediction: Prediction, keep: Keep, fill: bool, min_area: float) -> Prediction:
+    """Holes first: what lies in a hole that is filled is no part of its own."""
+    values = fill_holes(prediction.map) if fill else prediction.map
+    return prediction.with_map(keep_parts(values, keep, min_area=min_area))
+
+
+def cut_out(picture: Picture, prediction: Prediction, *, edges: Edges = "auto", foreground: bool = True) -> Cutout:
+    """Cut out of a picture what a prediction of it found; `edges` and `foreground` as for `u2net.remove`.
+
+    Where there is no object the cutout is transparent everywhere. Raises what `matting.alpha.refine` raises.
+    """
+    if not prediction.found:
+        return cutout(picture, np.zeros(picture.size, np.float32), confidence=prediction.confidence)
+    # As the network saw it: what is hidden under an alpha of 0 must not change the edges.
+    seen = lay_over_color(picture, prediction.spec.mean)
+    alpha = refine(seen, prediction.coarse(), edges)
+    return cutout(picture, alpha, confidence=prediction.confidence, foreground=foreground)
+
+
+def is_cutout(picture: Picture) -> bool:
+    """Whether a picture is a cutout already: some of its pixels are more than half transparent."""
+    return picture.alpha is not None and int(picture.alpha.min()) <= np.iinfo(picture.alpha.dtype).max // 2

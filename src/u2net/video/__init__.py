@@ -1,0 +1,1 @@
+"""Pictures that move: frames in, maps smoothed over time, frames out."""
