@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+CONSTRAINTS = str(ROOT / "constraints.txt")
 MINIMUM = (3, 10)
 TEST_GROUPS = ["test"]
+SMOKE_EXTRAS = ["onnxruntime", "heif"]
 TEST_EXTRAS = ["onnxruntime", "heif", "evaluate", "matting"]
 TORCH_EXTRAS = ["train", "export", "quantize"]
-QUICK = "not torch and not slow"
-"""pytest's selection where nothing says --all."""
 
 
 def prepare(
@@ -37,27 +37,39 @@ def prepare(
     if sys.version_info < MINIMUM:
         sys.exit(f"u2net needs Python {MINIMUM[0]}.{MINIMUM[1]} or newer; this is {sys.version.split()[0]}")
     folder = ROOT / name
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not python.exists():
-        print(f"making {folder}", flush=True)
-        command = [str(interpreter or sys.executable), "-m", "venv", "--clear", str(folder)]
-        if uv := find_uv():  # at once, where -m venv takes seconds
-            command = [uv, "venv", "--quiet", "--seed", "--clear", "--python", command[0], str(folder)]
-        try:
-            subprocess.run(command, check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            sys.exit(f"cannot make {folder}: {error}\nOn Debian and Ubuntu: apt install python3-venv")
+    python = make(folder, interpreter)
     wanted = _group_requirements(groups)
     target = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
-    arguments = ["-c", str(ROOT / "constraints.txt"), "-e", target, *wanted]
+    arguments = ["-c", CONSTRAINTS, "-e", target, *wanted]
     stamp = folder / "u2net-installed" / hashlib.sha256(_inputs(arguments)).hexdigest()[:16]
     if not stamp.exists():
         print("installing u2net into it" + (f", with {', '.join(wanted)}" if wanted else ""), flush=True)
-        if not _install_with_uv(python, arguments) and _pip(python, "install", "--quiet", *arguments).returncode != 0:
+        if not install(python, arguments):
             sys.exit("pip could not install what is needed; its message is above")
         stamp.parent.mkdir(exist_ok=True)
         stamp.touch()
     return python
+
+
+def make(folder: Path, interpreter: Path | None = None) -> Path:
+    """Make an environment where there is none, and return its interpreter."""
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.exists():
+        print(f"making {folder}", flush=True)
+        base = str(interpreter or sys.executable)
+        command = [find_uv() or "", "venv", "--quiet", "--seed", "--clear", "--python", base, str(folder)]
+        try:
+            # At once, where -m venv takes seconds.
+            if not command[0] or subprocess.run(command, check=False).returncode != 0:
+                subprocess.run([base, "-m", "venv", "--clear", str(folder)], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            sys.exit(f"cannot make {folder}: {error}\nOn Debian and Ubuntu: apt install python3-venv")
+    return python
+
+
+def install(python: Path, arguments: Sequence[str]) -> bool:
+    """Install into an environment with uv, which takes a tenth of pip's time, or with pip; whether that went well."""
+    return _install_with_uv(python, arguments) or _pip(python, "install", "--quiet", *arguments).returncode == 0
 
 
 def find_uv() -> str | None:
@@ -67,10 +79,9 @@ def find_uv() -> str | None:
 
 
 def _install_with_uv(python: Path, arguments: Sequence[str]) -> bool:
-    """Install with uv, which takes a tenth of pip's time; whether that went well. If not, pip is next to try."""
     uv = find_uv()
     if uv is None:
-        if _pip(python, "install", "--quiet", "uv", capture_output=True).returncode != 0:
+        if _pip(python, "install", "--quiet", "-c", CONSTRAINTS, "uv", capture_output=True).returncode != 0:
             return False
         uv = str(python.with_name("uv"))
     # uv reads no setting of pip's: where packages come from is handed on.

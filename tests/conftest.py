@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -14,19 +15,101 @@ import pytest
 import u2net
 from support.loopback import Server
 from support.paths import ROOT
+from support.proofs import inputs_of, is_proven, record, room_of
 from u2net.inference.session import Session
 from u2net.models import download
 
 TORCH = ["train", "networks", "export", "cli/test_train.py"]
 """The tests of the torch side: all are marked `torch`, and not even collected where torch is not installed."""
 collect_ignore = [] if importlib.util.find_spec("torch") else TORCH
+LONG = [
+    "evaluation/test_evaluate.py",
+    "io/test_hostile.py",
+    "test_readme.py",
+    "cli",
+    "train",
+    "export",
+    "test_wheel.py",
+]
+"""First, so that no process is left with a long one at the end."""
+proven: dict[str, list[str]] = {}
+"""Room -> inputs, of the slow proofs of this run."""
+failed: set[str] = set()
+"""Rooms of which one has not passed."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    help_text = "slow proofs: none, those of rooms that changed since they passed, or all (then they are noted)"
+    parser.addoption("--slow", choices=["none", "changed", "all"], default="none", help=help_text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Several processes share the processor, so that none waits for threads of another."""
+    worker = getattr(config, "workerinput", None)
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        own = cores[int(worker["workerid"].removeprefix("gw")) % len(cores) :: worker["workercount"]]
+        os.sched_setaffinity(0, own)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        path = item.path.relative_to(ROOT / "tests").as_posix()
-        if any(path == place or path.startswith(f"{place}/") for place in TORCH):
+        if any(_lies_in(item, place) for place in TORCH):
             item.add_marker("torch")
+    items.sort(key=lambda item: next((at for at, place in enumerate(LONG) if _lies_in(item, place)), len(LONG)))
+    _choose_slow_proofs(config, items)
+
+
+def _lies_in(item: pytest.Item, place: str) -> bool:
+    path = item.path.relative_to(ROOT / "tests").as_posix()
+    return path == place or path.startswith(f"{place}/")
+
+
+def _choose_slow_proofs(config: pytest.Config, items: list[pytest.Item]) -> None:
+    slow: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("slow"):
+            slow.setdefault(room_of(item.path), []).append(item)
+    wanted = config.getoption("slow")
+    left_out: list[pytest.Item] = []
+    for room, proofs in slow.items():
+        inputs = inputs_of(proofs)
+        if wanted == "none" or (wanted == "changed" and is_proven(room, inputs)):
+            left_out += proofs
+        else:
+            proven[room] = inputs
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+    if wanted == "changed" and left_out:
+        rooms = ", ".join(sorted({room_of(item.path) for item in left_out}))
+        config.stash[SKIPPED] = f"slow proofs of {rooms}: nothing they depend on has changed since they passed"
+
+
+SKIPPED = pytest.StashKey[str]()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.outcome != "passed":
+        failed.add(room_of(ROOT / report.nodeid.partition("::")[0]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Seconds of each room, and what was left out as proven."""
+    seconds: dict[str, float] = {}
+    for report in chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            room = room_of(ROOT / report.nodeid.partition("::")[0])
+            seconds[room] = seconds.get(room, 0) + report.duration
+    rows = sorted(seconds.items(), key=lambda row: -row[1])
+    terminalreporter.write_line("seconds of each room: " + ", ".join(f"{room} {spent:.0f}" for room, spent in rows))
+    if skipped := config.stash.get(SKIPPED, None):
+        terminalreporter.write_line(skipped)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("slow") == "all" and session.config.getoption("markexpr") == "slow":
+        record({room: inputs for room, inputs in proven.items() if room not in failed}, failed)
 
 
 @pytest.fixture(autouse=True)

@@ -114,7 +114,7 @@ class Image:
         return subprocess.run(command, env=self.environment, cwd=cwd, capture_output=True, text=True, check=True)
 
 
-@pytest.mark.slow
+@pytest.mark.slow("container", "pyproject.toml", "constraints.txt")
 def test_its_steps_run_in_a_clean_folder_and_cut_out_a_picture_with_everything_read_only(tmp_path: Path) -> None:
     image = Image(tmp_path, {"WEIGHTS": "u2netp"})
     image.build()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import types
@@ -13,6 +12,7 @@ import pytest
 
 from support.paths import ROOT
 from support.scripts import load
+from support.tools import program
 from u2net.cli import cli
 
 PAGE = ROOT / "man" / "u2net.1"
@@ -63,18 +63,16 @@ def test_text_cannot_become_a_command_of_roff(script: types.ModuleType) -> None:
     ],
 )
 def test_checkers_of_roff_find_nothing(checker: list[str], expected: str) -> None:
-    if not shutil.which(checker[0]):
-        pytest.skip(f"no {checker[0]} on this machine")
-    result = subprocess.run([*checker, str(PAGE)], capture_output=True, text=True, check=False)
+    command = [program(checker[0], package=checker[0]), *checker[1:], str(PAGE)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     said = (result.stdout + result.stderr).splitlines()
     assert [line for line in said if not expected or expected not in line] == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such program")
 def test_page_reads_well_with_man() -> None:
-    if not shutil.which("mandoc"):
-        pytest.skip("no mandoc on this machine")
-    shown = subprocess.run(["mandoc", "-T", "utf8", str(PAGE)], capture_output=True, text=True, check=True).stdout
+    mandoc = program("mandoc", package="mandoc")
+    shown = subprocess.run([mandoc, "-T", "utf8", str(PAGE)], capture_output=True, text=True, check=True).stdout
     plain = re.sub(".\b", "", shown)
     assert max(len(line) for line in plain.splitlines()) <= 90
     assert "u2net - find the object in a picture and cut it out" in plain

@@ -83,6 +83,7 @@ def test_missing_wheel_is_named_with_the_extra_that_wants_it(index: Path) -> Non
     assert wheels.line(system("ARM64"), "3.14", found).endswith("bad: no wheel for nowhere>=2")
 
 
+@pytest.mark.slow("scripts/check-wheels")
 def test_check_wheels_exits_1_where_something_is_missing(
     index: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from support.tools import program
 from u2net.cli import cli
 
 # What a shell runs when Tab is pressed, without its line editor: the script's own function over the words so far.
@@ -38,9 +38,6 @@ complete -C "{line}"
 
 def completed(shell: str, line: str, folder: Path) -> list[str]:
     """The words that a shell offers after `line`, whose last word is unfinished."""
-    program = shutil.which(shell)
-    if program is None:
-        pytest.skip(f"no {shell} on this machine")
     words = " ".join(f"'{word}'" for word in line.split(" "))
     script = {"bash": BASH, "zsh": ZSH, "fish": FISH}[shell].format(words=words, line=line)
     # `u2net` itself: the console script may be of another checkout.
@@ -49,7 +46,7 @@ def completed(shell: str, line: str, folder: Path) -> list[str]:
     (folder / "bin/u2net").chmod(0o755)
     path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(folder)}
-    command = [program, *(["-f"] if shell == "zsh" else []), "-c", script]
+    command = [program(shell, package=shell), *(["-f"] if shell == "zsh" else []), "-c", script]
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
     assert not result.stderr, result.stderr
     # zsh separates a word from its help by a colon, fish by a tab.

@@ -92,6 +92,7 @@ def test_users_cache_folder_stays_as_it_was(model: str, picture: Path, cache: Pa
     assert not cache.exists()
 
 
+@pytest.mark.slow("src/u2net/inference/engines")
 def test_users_own_tables_are_measured_with(picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("U2NET_HOME", str(weights.locate(MODELS["u2netp"]).parent))
     monkeypatch.setenv("U2NET_CACHE", str(tmp_path / "own"))
@@ -252,6 +253,7 @@ def test_throughput_counts_every_picture_of_every_thread() -> None:
 
 
 @pytest.mark.skipif(sys.platform not in ("linux", "darwin", "win32"), reason="unknown there")
+@pytest.mark.slow("src/u2net/system/hardware.py")
 def test_peak_memory_grows_with_what_is_taken_and_stays() -> None:
     before = peak_memory()
     assert before is not None and before > 10e6

@@ -381,7 +381,7 @@ def test_an_ml_program_holds_the_network_and_the_card(fp16: bool, checkpoint: Pa
     assert size < (3e6 if fp16 else 6e6)
 
 
-@pytest.mark.slow
+@pytest.mark.slow("src/u2net/networks")
 @pytest.mark.parametrize(("model", "fp16"), [("u2net", False), ("u2net", True), ("u2netp", True)])
 def test_published_networks_are_exported_within_their_bounds(model: str, fp16: bool, tmp_path: Path) -> None:
     made = export(model, "onnx", tmp_path, fp16=fp16)

@@ -35,6 +35,7 @@ def test_written_map_equals_the_published_picture(model: str, reference: Path, t
     assert np.mean(differences) <= 0.0005, differences  # measured .00035 and .0002
 
 
+@pytest.mark.slow("src/u2net/imaging/resize.py")  # of u2netp, tests/evaluation has it at every run
 @pytest.mark.parametrize(("model", "expected"), [("u2netp", 0.0275), ("u2net", 0.0224)])
 def test_error_on_ecssd_is_the_known_one(
     model: str, expected: float, reference: Path, session_of: Callable[[str], Session]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,15 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.tools import program
 from u2net.reports.gallery import find_gallery, page
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.skipif(not BROWSER, reason="no Chromium on this machine; on Debian: apt-get install chromium"),
-    pytest.mark.skipif(
-        not importlib.util.find_spec("playwright"), reason="no playwright here; run: pip install playwright"
-    ),
-]
+pytest.importorskip("playwright", reason="no playwright here; run: pip install playwright")
+BROWSER = program("chromium", "chromium-browser", "google-chrome", package="chromium")
 RED, GREEN, BLUE = (255, 0, 0), (0, 160, 0), (0, 0, 255)
 NAMES = ("a.png", "<b>.png", "日本語.png", "z.png")
 

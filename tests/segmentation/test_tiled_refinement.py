@@ -165,6 +165,7 @@ def test_map_of_a_box_lies_where_the_box_is() -> None:
     np.testing.assert_allclose(part[2:-2, 3:], whole[30:90, 80:][2:-2, 3:], atol=1e-5)
 
 
+@pytest.mark.slow("src/u2net/inference/transforms.py")
 def test_second_look_improves_true_alpha(reference: Path, small: Session) -> None:
     """GT19 is a gourd with a sharp edge; GT05 has a thin buckle. Measured: band errors .38 and .63 of the raw map's."""
     for name, bound in (("GT19", 0.6), ("GT05", 0.8)):

@@ -401,7 +401,7 @@ def test_bf16_steps_learn_too(data: Path, tmp_path: Path) -> None:
     assert logged(tmp_path / "half", "loss")[1] == pytest.approx(logged(tmp_path / "plain", "loss")[1], rel=0.02)
 
 
-@pytest.mark.slow
+@pytest.mark.slow("src/u2net/networks")
 def test_a_compiled_network_is_one_graph_and_learns_the_same(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,7 +40,8 @@ def command(as_json: bool) -> int:
     found = findings(seen)
     broken = any(finding.broken for finding in found)
     if as_json:
-        click.echo(json.dumps({"ok": not broken, **asdict(seen), "findings": [asdict(each) for each in found]}))
+        rows = [{"broken": each.broken, "problem": each.problem, "mend": each.fix} for each in found]
+        click.echo(json.dumps({"ok": not broken, **asdict(seen), "findings": rows}))
     else:
         click.echo("\n".join(report(seen, found)))
     return 1 if broken else 0

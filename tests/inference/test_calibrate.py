@@ -1,4 +1,4 @@
-"""`u2net quantize`, with the network that it is for and NNCF itself."""
+"""Calibration by `u2net quantize`, with the network that it is for and NNCF itself."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(*arguments: str) -> str:
     return CliRunner().invoke(command, arguments, catch_exceptions=False, standalone_mode=False).output
 
 
-@pytest.mark.slow
+@pytest.mark.slow("src/u2net/cli/quantize.py")
 @pytest.mark.torch  # no torch in it, but it needs an extra as heavy
 def test_table_of_an_own_model_lies_beside_it_and_is_used(pictures: Path, tmp_path: Path) -> None:
     model = tmp_path / "mine.onnx"
@@ -60,7 +60,7 @@ def test_table_of_an_own_model_lies_beside_it_and_is_used(pictures: Path, tmp_pa
     assert open_session(model).precision == "f32"  # auto takes what was measured on a data set
 
 
-@pytest.mark.slow
+@pytest.mark.slow("src/u2net/cli/quantize.py")
 @pytest.mark.torch
 def test_report_points_at_the_layer_that_breaks_the_map(pictures: Path, tmp_path: Path) -> None:
     told = run("u2netp", "--images", str(pictures), "--count", "10", "-o", str(tmp_path / "table.json"))
