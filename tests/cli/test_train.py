@@ -40,6 +40,7 @@ def run(*arguments: str, folder: Path) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+@pytest.mark.slow("src/u2net/train", "src/u2net/system/signals.py")
 @pytest.mark.skipif(os.name == "nt", reason="no such signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_the_run_and_resume_ends_it(number: signal.Signals, code: int, tmp_path: Path) -> None:

@@ -204,6 +204,7 @@ def test_halving_takes_what_rounding_adds_everywhere_out_of_the_bias() -> None:
     assert float((network(picture) - exact).abs().max()) > 1e-3  # what happens without
 
 
+@pytest.mark.slow("src/u2net/networks", "src/u2net/inference")
 def test_an_exported_file_cuts_out_as_the_model_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     picture = str(EXAMPLES / "cat.png")

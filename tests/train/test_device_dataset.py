@@ -23,7 +23,7 @@ from u2net.errors import BadInput, CannotWrite
 from u2net.models.card import ModelCard
 from u2net.networks.checkpoint import load
 from u2net.networks.u2net import U2Net
-from u2net.train import resume, run_log
+from u2net.train import resume
 from u2net.train.augment import Augmentation
 from u2net.train.config import TrainConfig, configured, read_settings
 from u2net.train.dataset import Dataset
@@ -36,12 +36,6 @@ from u2net.train.step import crop_of, make_train_step
 pytestmark = pytest.mark.usefixtures("tiny")
 CPU = torch.device("cpu")
 SIZE = (48, 48)
-
-
-@pytest.fixture(autouse=True)
-def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing them is most of what a run of three steps takes."""
-    monkeypatch.setattr(run_log, "curves", lambda *_: b"curves")
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ def torchrun(config: TrainConfig, out: Path, *, processes: int) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_two_processes_learn_as_one_with_the_doubled_batch(tmp_path: Path) -> None:
     data = make_pictures(tmp_path / "data", 9)  # an odd number: the processes validate on shares of two sizes

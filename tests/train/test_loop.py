@@ -153,7 +153,7 @@ def test_other_kinds_of_maps_are_learned(kind: Any, measures: set[str], tmp_path
     assert (card.kind, card.out_channels) == (kind, config.out_channels)
 
 
-def test_a_run_leaves_log_curves_sheets_and_tensorboard(data: Path, tmp_path: Path) -> None:
+def test_a_run_leaves_log_curves_sheets_and_tensorboard(data: Path, tmp_path: Path, real_curves: None) -> None:
     from PIL import Image
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -64,7 +64,7 @@ class RunContext:
     is wanted."""
 
     def __init__(self, *, owner: str = "", identifies: bool = False) -> None:
-        self.room = PixelBudget()
+        self.budget = PixelBudget()
         self.drawing = PixelBudget(DRAWN_PIXELS)
         self.owner = owner
         self.identifies = identifies
@@ -131,7 +131,7 @@ def _do(job: Job, work: Work, given: InputOptions, around: RunContext, done: Res
             pixels: int | None = animation.size[0] * animation.size[1] * min(animation.count, _FRAMES_HELD)
         else:
             pixels = declared_pixels(opened)
-        stack.enter_context(around.room.take(pixels))
+        stack.enter_context(around.budget.take(pixels))
         waited = time.perf_counter() - start
         picture = None if animation else decode(opened, **limits)
         if job.target is not None:

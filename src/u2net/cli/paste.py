@@ -105,7 +105,7 @@ def command(
     from u2net.inference.predict import Prediction
     from u2net.io.read import read
     from u2net.io.write import SUFFIX_OF_FORMAT
-    from u2net.models.registry import MODELS
+    from u2net.models.registry import DEFAULT_MODEL, MODELS
     from u2net.tasks.remove import is_cutout, segment
 
     if at is not None and locate is not None:
@@ -127,7 +127,7 @@ def command(
 
     def find(picture: Picture) -> Prediction:
         if is_cutout(picture):
-            return Prediction(np.ones((1, 1), np.float32), picture.size, MODELS["u2net"])
+            return Prediction(np.ones((1, 1), np.float32), picture.size, MODELS[DEFAULT_MODEL])
         with opening:
             opened = open_session()
         return segment(opened, picture, **arguments)

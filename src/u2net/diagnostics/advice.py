@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from u2net.diagnostics.doctor import Engine, Examination, Weights
 from u2net.diagnostics.probe import ProbeResult
 from u2net.inference.engines.onnxruntime import install_for
+from u2net.models.registry import DEFAULT_MODEL
 
-DEFAULT_MODEL = "u2net"
 _INTEL_DRIVERS = 'sudo apt install ocl-icd-libopencl1 intel-opencl-icd && sudo usermod -aG render "$USER"'
 _MISSING = ("not fetched", "unfinished")
 _CARDS = {"nvidia": ("cuda", "NVIDIA card"), "amd": ("rocm", "AMD card")}

@@ -20,7 +20,7 @@ from u2net.errors import EngineUnavailable, U2NetError
 from u2net.inference.int8_ranges import Ranges
 from u2net.inference.open_session import open_session
 from u2net.inference.session import DEVICES_OF_ENGINE, Session
-from u2net.models.registry import find_model
+from u2net.models.registry import DEFAULT_MODEL, find_model
 from u2net.models.spec import ModelSpec
 from u2net.types import Picture, Size, Tensor
 
@@ -116,7 +116,7 @@ def _listed(engine: str, model: str | None) -> list[dict[str, Any]]:
 
     core = openvino_core()
     listed = {name.split(".")[0]: name for name in reversed(core.available_devices)}
-    spec = find_model(model or "u2net")
+    spec = find_model(model or DEFAULT_MODEL)
     rows: list[dict[str, Any]] = []
     for device in DEVICES_OF_ENGINE["openvino"]:
         if target := listed.get(device.upper()):

@@ -19,7 +19,7 @@ from u2net.inference.session import (
 )
 from u2net.models.cache import cache_dir, tables_dir
 from u2net.models.card import read_card
-from u2net.models.registry import find_model
+from u2net.models.registry import DEFAULT_MODEL, find_model
 from u2net.models.spec import ModelSpec, Progress
 from u2net.system.resources import allowed_threads
 
@@ -27,7 +27,7 @@ MODEL_FILE_SUFFIXES = (".onnx", ".xml")
 
 
 def open_session(
-    model: str | Path = "u2net",
+    model: str | Path = DEFAULT_MODEL,
     *,
     engine: Engine = "auto",
     device: Device = "auto",

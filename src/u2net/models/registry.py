@@ -1,4 +1,4 @@
-"""The models that u2net knows by name: one row each."""
+"""The models that u2net knows by name, one row each, and which is the default."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from u2net.models.spec import ModelSpec, UrlSource, WheelSource
 
 _RELEASE = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/"
 _SEVEN = ("fused", "side1", "side2", "side3", "side4", "side5", "side6")
+
+DEFAULT_MODEL = "u2net"
+"""What is used where no model is named, in Python and on the command line."""
 
 MODELS: dict[str, ModelSpec] = {
     "u2net": ModelSpec(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from u2net.types import Size
+if TYPE_CHECKING:  # it brings numpy, which the command line can do without until a picture comes
+    from u2net.types import Size
 
 Progress: TypeAlias = Callable[[int, int], Any]
 """Called with (bytes done, bytes in all) while a weight file arrives."""

@@ -11,6 +11,7 @@ from u2net.cli.options.groups import LAST, Command, grouped
 from u2net.cli.options.values import (
     complete_models,
 )
+from u2net.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from u2net.inference.session import Session
@@ -19,7 +20,7 @@ _SESSION_OPTIONS = [
     click.option(
         "-m",
         "--model",
-        default="u2net",
+        default=DEFAULT_MODEL,
         show_default=True,
         help="A model's name, or an .onnx or .xml file.",
         shell_complete=complete_models,
