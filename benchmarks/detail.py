@@ -53,7 +53,7 @@ WAYS: dict[str, dict[str, Any]] = {
 """What of `tiled_refinement` is replaced."""
 
 
-class Looks:
+class Predictions:
     """The closer looks at one picture, kept: every way to merge them gets the same, and the network runs once each."""
 
     def __init__(self) -> None:
@@ -187,7 +187,7 @@ def look(session: Session, picture: Picture) -> tuple[Prediction, dict[str, Pred
     start = time.perf_counter()
     raw = predict(session, picture)
     once = time.perf_counter() - start
-    looks, ways = Looks(), {}
+    looks, ways = Predictions(), {}
     runs = taken = 0.0
     for way, changes in WAYS.items():
         start = time.perf_counter()

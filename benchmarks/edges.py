@@ -23,14 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import record
-from compare_rembg import (
-    UNWANTED_VARIABLES,
-    Tool,
-    ensure_rembg,
-    in_turn,
-    run_process,
-    summary,
-)
+from compare_rembg import UNWANTED_VARIABLES, Tool, ensure_rembg, in_turn, run_process, summary
 
 RIGHT_BELOW = 0.03
 """A raw map with this mean squared error or more has found something else; no work on edges helps there."""

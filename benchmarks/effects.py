@@ -91,7 +91,7 @@ def effects(other: Picture) -> dict[str, Callable[[Picture, Cutout], Cutout]]:
     from u2net.compose.paste import paste
     from u2net.datasets.annotations import draw_boxes, find_boxes
 
-    def arranged(**wanted: Any) -> Callable[[Picture, Cutout], Cutout]:
+    def laid_out(**wanted: Any) -> Callable[[Picture, Cutout], Cutout]:
         return lambda picture, cutout: apply_layout(cutout, picture, Layout(**wanted))
 
     def highlighted(style: Any, **wanted: Any) -> Callable[[Picture, Cutout], Cutout]:
@@ -103,16 +103,16 @@ def effects(other: Picture) -> dict[str, Callable[[Picture, Cutout], Cutout]]:
     return {
         "cutout alone": lambda picture, cutout: cutout,
         "crop": lambda picture, cutout: crop(picture, cutout, Framing(margin=0.05)),
-        "crop marketplace": arranged(frame=FRAMINGS["marketplace"]),
+        "crop marketplace": laid_out(frame=FRAMINGS["marketplace"]),
         "box": lambda picture, cutout: draw_boxes(picture, [one.box for one in find_boxes(cutout, parts=True)]),
-        "replace colour": arranged(background=(255, 255, 255, 255)),
-        "replace gradient": arranged(background=Gradient(("white", "#b8c4d0"), 30)),
-        "replace radial": arranged(background=Gradient(("white", "#b8c4d0"), radial=True)),
-        "replace picture": arranged(background=other),
-        "replace contain": arranged(background=other, fit="contain"),
-        "replace blur": arranged(blur=0.02),
-        "shadow drop": arranged(shadow="drop"),
-        "shadow contact": arranged(shadow="contact"),
+        "replace colour": laid_out(background=(255, 255, 255, 255)),
+        "replace gradient": laid_out(background=Gradient(("white", "#b8c4d0"), 30)),
+        "replace radial": laid_out(background=Gradient(("white", "#b8c4d0"), radial=True)),
+        "replace picture": laid_out(background=other),
+        "replace contain": laid_out(background=other, fit="contain"),
+        "replace blur": laid_out(blur=0.02),
+        "shadow drop": laid_out(shadow="drop"),
+        "shadow contact": laid_out(shadow="contact"),
         **{f"highlight {style}": highlighted(style) for style in STYLES},
         "highlight, blurred": highlighted("spotlight", blur=True),
         "panel": lambda picture, cutout: Cutout.opaque(Picture(panel(picture, cutout.alpha, cutout))),

@@ -28,15 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import record
-from compare_rembg import (
-    DISTRIBUTIONS,
-    MODELS,
-    UNWANTED_VARIABLES,
-    Tool,
-    ensure_rembg,
-    in_turn,
-    summary,
-)
+from compare_rembg import DISTRIBUTIONS, MODELS, UNWANTED_VARIABLES, Tool, ensure_rembg, in_turn, summary
 
 STORED = record.REPO / "tests" / "compat" / "rembg_results"
 YELLOW = (255, 204, 0, 255)

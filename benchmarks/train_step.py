@@ -96,10 +96,10 @@ def ours(folder: Path, variant: str, batch: int, device_name: str) -> Iterator[N
     config = configured({**given, "precision": "auto"}, recipe="published")
     process = Process(torch.device(device_name))
     training, _ = open_data(config, process.device)
-    learner = make_train_step(config, process, State(), *start_network(config, training, process.device))
+    trained = make_train_step(config, process, State(), *start_network(config, training, process.device))
     coming = batches(training, order(len(training), batch=batch, seed=0))
     for step, found in enumerate(coming, 1):
-        terms = train_step(learner, found, step)
+        terms = train_step(trained, found, step)
         terms["loss"].item()
         yield
 

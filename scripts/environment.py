@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -15,6 +16,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = str(ROOT / "constraints.txt")
 MINIMUM = (3, 10)
+UV_NAMES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "constraint": "UV_CONSTRAINT",
+    "cert": "SSL_CERT_FILE",
+}
+UV_LACKS = {"no-index", "trusted-host", "proxy", "client-cert"}
 TEST_GROUPS = ["test"]
 SMOKE_EXTRAS = ["onnxruntime", "heif"]
 TEST_EXTRAS = ["onnxruntime", "heif", "evaluate", "matting"]
@@ -56,12 +65,12 @@ def make(folder: Path, interpreter: Path | None = None) -> Path:
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists():
         print(f"making {folder}", flush=True)
-        base = str(interpreter or sys.executable)
-        command = [find_uv() or "", "venv", "--quiet", "--seed", "--clear", "--python", base, str(folder)]
+        base = interpreter or Path(sys.executable)
+        # uv is done at once, -m venv takes seconds.
+        if _uv("venv", "--seed", "--clear", "--python", str(base), str(folder)):
+            return python
         try:
-            # At once, where -m venv takes seconds.
-            if not command[0] or subprocess.run(command, check=False).returncode != 0:
-                subprocess.run([base, "-m", "venv", "--clear", str(folder)], check=True)
+            subprocess.run([str(base), "-m", "venv", "--clear", str(folder)], check=True)
         except (OSError, subprocess.CalledProcessError) as error:
             sys.exit(f"cannot make {folder}: {error}\nOn Debian and Ubuntu: apt install python3-venv")
     return python
@@ -69,33 +78,45 @@ def make(folder: Path, interpreter: Path | None = None) -> Path:
 
 def install(python: Path, arguments: Sequence[str]) -> bool:
     """Install into an environment with uv, which takes a tenth of pip's time, or with pip; whether that went well."""
-    return _install_with_uv(python, arguments) or _pip(python, "install", "--quiet", *arguments).returncode == 0
+    if _find_uv() is None:
+        _pip(python, "install", "--quiet", "-c", CONSTRAINTS, "uv", capture_output=True)
+    if _uv("pip", "install", "--python", str(python), *arguments):
+        return True
+    return _pip(python, "install", "--quiet", *arguments).returncode == 0
 
 
-def find_uv() -> str | None:
-    """uv of this machine, or of `.venv`, or None."""
+def _find_uv() -> str | None:
+    """uv of this machine, or of `.venv`."""
     inside = ROOT / ".venv"
     return shutil.which("uv") or shutil.which("uv", path=os.pathsep.join([f"{inside}/bin", f"{inside}/Scripts"]))
 
 
-def _install_with_uv(python: Path, arguments: Sequence[str]) -> bool:
-    uv = find_uv()
-    if uv is None:
-        if _pip(python, "install", "--quiet", "-c", CONSTRAINTS, "uv", capture_output=True).returncode != 0:
-            return False
-        uv = str(python.with_name("uv"))
-    # uv reads no setting of pip's: where packages come from is handed on.
-    listed = _pip(python, "config", "list", capture_output=True, text=True).stdout
-    settings = {
-        line.partition("=")[0].rpartition(".")[2]: line.partition("=")[2].strip("'") for line in listed.splitlines()
-    }
-    variables = {
-        name: settings[key]
-        for key, name in {"find-links": "UV_FIND_LINKS", "index-url": "UV_DEFAULT_INDEX"}.items()
-        if key in settings and name not in os.environ
-    }
-    command = [uv, "pip", "install", "--quiet", "--python", str(python), *arguments]
-    return subprocess.run(command, env=os.environ | variables, check=False).returncode == 0
+def _uv(*arguments: str) -> bool:
+    """Have uv do something; False where there is none, where it cannot, and where a setting of pip's is not for it."""
+    uv, settings = _find_uv(), _settings_for_uv()
+    if uv is None or settings is None:
+        return False
+    if subprocess.run([uv, "--quiet", *arguments], env=settings | os.environ, check=False).returncode == 0:
+        return True
+    print("uv could not do it; Python's own way is next", flush=True)
+    return False
+
+
+@functools.cache
+def _settings_for_uv() -> dict[str, str] | None:
+    """pip's settings about where packages come from, in uv's words, for uv reads none of them; None: it lacks one."""
+    listed = _pip(Path(sys.executable), "config", "list", capture_output=True, text=True).stdout
+    lines = [line.partition("=") for line in (listed or "").splitlines()]
+    # Variables are printed first, and go before files.
+    settings = {name.rpartition(".")[2]: value.strip("'") for name, _, value in reversed(lines)}
+    if UV_LACKS & settings.keys():
+        return None
+    handed = {UV_NAMES[name]: value for name, value in settings.items() if name in UV_NAMES}
+    if "UV_FIND_LINKS" in handed:
+        handed["UV_FIND_LINKS"] = ",".join(handed["UV_FIND_LINKS"].split())
+    if "UV_INDEX" in handed:
+        handed["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # all are equal, as for pip
+    return handed
 
 
 def _pip(python: Path, *arguments: str, **how: Any) -> subprocess.CompletedProcess[Any]:

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 
 import pytest
@@ -32,10 +32,11 @@ LONG = [
     "test_wheel.py",
 ]
 """First, so that no process is left with a long one at the end."""
-proven: dict[str, list[str]] = {}
-"""Room -> inputs, of the slow proofs of this run."""
-failed: set[str] = set()
-"""Rooms of which one has not passed."""
+slow_proofs: dict[str, list[pytest.Item]] = {}
+"""Room -> its slow proofs that this run was asked for."""
+passed: set[str] = set()
+"""The names of tests that have passed."""
+SKIPPED = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,32 +67,28 @@ def _lies_in(item: pytest.Item, place: str) -> bool:
 
 
 def _choose_slow_proofs(config: pytest.Config, items: list[pytest.Item]) -> None:
-    slow: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        if item.get_closest_marker("slow"):
-            slow.setdefault(room_of(item.path), []).append(item)
     wanted = config.getoption("slow")
-    left_out: list[pytest.Item] = []
-    for room, proofs in slow.items():
-        inputs = inputs_of(proofs)
-        if wanted == "none" or (wanted == "changed" and is_proven(room, inputs)):
-            left_out += proofs
+    left_out: set[pytest.Item] = set()
+    by_room = sorted((item for item in items if item.get_closest_marker("slow")), key=lambda item: room_of(item.path))
+    for room, group in groupby(by_room, key=lambda item: room_of(item.path)):
+        proofs = list(group)
+        if wanted == "none" or (wanted == "changed" and is_proven(room, inputs_of(proofs))):
+            left_out |= set(proofs)
         else:
-            proven[room] = inputs
+            slow_proofs[room] = proofs
     if left_out:
         items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
-    if wanted == "changed" and left_out:
+        config.hook.pytest_deselected(items=list(left_out))
         rooms = ", ".join(sorted({room_of(item.path) for item in left_out}))
-        config.stash[SKIPPED] = f"slow proofs of {rooms}: nothing they depend on has changed since they passed"
-
-
-SKIPPED = pytest.StashKey[str]()
+        because = (
+            "nothing they depend on has changed since they passed" if wanted == "changed" else "--slow all runs them"
+        )
+        config.stash[SKIPPED] = f"slow proofs of {rooms} left out: {because}"
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if report.outcome != "passed":
-        failed.add(room_of(ROOT / report.nodeid.partition("::")[0]))
+    if report.when == "call" and report.passed:
+        passed.add(report.nodeid)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -107,9 +104,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(skipped)
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if session.config.getoption("slow") == "all" and session.config.getoption("markexpr") == "slow":
-        record({room: inputs for room, inputs in proven.items() if room not in failed}, failed)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A room's slow proofs are noted where all of the suite's were asked for, and all of the room's have passed."""
+    config = session.config
+    whole = config.getoption("slow") == "all" and config.args_source == pytest.Config.ArgsSource.TESTPATHS
+    if whole and exitstatus == 0 and not hasattr(config, "workerinput"):
+        record(
+            {room: inputs_of(proofs) for room, proofs in slow_proofs.items() if {p.nodeid for p in proofs} <= passed}
+        )
 
 
 @pytest.fixture(autouse=True)

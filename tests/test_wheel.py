@@ -22,7 +22,7 @@ from u2net.version import __version__
 SOURCES = sorted(
     path.relative_to(ROOT / "src").as_posix()
     for path in (ROOT / "src").rglob("*")
-    if path.is_file() and path.suffix != ".pyc"
+    if path.is_file() and "__pycache__" not in path.parts
 )
 
 
@@ -30,7 +30,9 @@ SOURCES = sorted(
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The source package, and the wheel that comes of it alone."""
     folder = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)], check=True, capture_output=True)
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)]  # it fetches hatchling
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
     (source,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
     return source, wheel
 
@@ -58,7 +60,9 @@ def test_installed_into_an_empty_environment_it_cuts_out_a_picture(
 ) -> None:
     environment = load("environment.py")
     python = environment.make(tmp_path / "venv")
-    assert environment.install(python, ["-c", str(ROOT / "constraints.txt"), str(built[1])])
+    assert environment.install(python, ["-c", str(ROOT / "constraints.txt"), str(built[1])]), (
+        "the wheel could not be installed"
+    )
     shutil.copy(EXAMPLES / "coffee.jpg", tmp_path)
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [str(python), "-m", "u2net", "remove", "-m", "u2netp", "--offline", "coffee.jpg"]

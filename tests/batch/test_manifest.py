@@ -231,7 +231,7 @@ with open_manifest(target.parent, {"model": "u2net", "edges": "auto"}) as manife
     assert status(job) == "up to date"
 
 
-def test_own_parts_clean_up_after_the_dead_and_spare_the_living(tmp_path: Path) -> None:
+def test_temporary_files_clean_up_after_the_dead_and_spare_the_living(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     with temporary_files_of(tmp_path) as living:
         with temporary_files_of(tmp_path) as other:

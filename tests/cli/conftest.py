@@ -11,16 +11,18 @@ import pytest
 from u2net.compat import rembg_session
 from u2net.inference import open_session as opening
 from u2net.inference.session import Session
+from u2net.models.registry import DEFAULT_MODEL
 
 PUBLISHED = ("u2net", "u2netp")
+CACHE = os.environ.get("U2NET_CACHE")
 opened: dict[tuple[Any, ...], Session] = {}
 
 
 def shared(really: Callable[..., Session]) -> Callable[..., Session]:
     """`open_session`, once for each choice of a published model; others, and other cache folders, each time."""
 
-    def open_session(model: Any = "u2net", **how: Any) -> Session:
-        if model not in PUBLISHED or "U2NET_CACHE" in os.environ:
+    def open_session(model: Any = DEFAULT_MODEL, **how: Any) -> Session:
+        if model not in PUBLISHED or os.environ.get("U2NET_CACHE") != CACHE:
             return really(model, **how)
         key = (model, *sorted((name, value) for name, value in how.items() if name not in ("on_progress", "offline")))
         if key not in opened:

@@ -37,10 +37,10 @@ def test_pictures_saved_scaled_and_brightened_anew_are_found(pictures: list[np.n
 
 
 def test_within_one_set_each_pair_comes_once(pictures: list[np.ndarray]) -> None:
-    looks = np.stack([perceptual_hash(each) for each in [*pictures, pictures[2], pictures[0]]])
+    hashes = np.stack([perceptual_hash(each) for each in [*pictures, pictures[2], pictures[0]]])
     count = len(pictures)
-    assert list(near_duplicates(looks)) == [(0, count + 1), (2, count)]
-    many = np.repeat(looks[:1], 600, axis=0)  # more than one block
+    assert list(near_duplicates(hashes)) == [(0, count + 1), (2, count)]
+    many = np.repeat(hashes[:1], 600, axis=0)  # more than one block
     assert len(list(near_duplicates(many))) == 600 * 599 // 2
     assert len(set(near_duplicates(many))) == 600 * 599 // 2
     assert list(near_duplicates(np.empty((0, 3), np.uint64))) == []

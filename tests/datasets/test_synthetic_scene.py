@@ -1,4 +1,4 @@
-"""Made-up data sets: what they say of themselves is true, and the same seed gives the same bytes."""
+"""Synthetic data sets: what they say of themselves is true, and the same seed gives the same bytes."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_folder_that_is_not_empty_is_left_alone_unless_told(folder: Path) -> Non
         (["-o", "subjects/red/a.png"], "would be replaced|is a file"),
     ],
 )
-def test_bad_wishes_write_nothing(
+def test_bad_options_write_nothing(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

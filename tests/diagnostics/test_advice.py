@@ -6,16 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from support.examinations import (
-    ABSENT,
-    HEALTHY,
-    HERE,
-    ONNXRUNTIME,
-    OPENVINO,
-    SMALL_HERE,
-    failing,
-    with_engines,
-)
+from support.examinations import ABSENT, HEALTHY, HERE, ONNXRUNTIME, OPENVINO, SMALL_HERE, failing, with_engines
 from u2net.diagnostics.advice import Finding, findings
 from u2net.diagnostics.doctor import Cache, Engine, Examination, Weights
 from u2net.diagnostics.probe import ProbeResult

@@ -360,7 +360,7 @@ KNOWN = {  # data/README.md: PySODMetrics 1.6.2 over maps made with ONNX Runtime
 }
 
 
-@pytest.mark.parametrize("model", ["u2netp", pytest.param("u2net", marks=pytest.mark.slow("src/u2net/inference"))])
+@pytest.mark.parametrize("model", ["u2netp", pytest.param("u2net", marks=pytest.mark.slow)])
 def test_known_figures_of_ecssd_100(model: str, reference: Path, tmp_path: Path) -> None:
     folder = reference / "ecssd-100"
     result = run(

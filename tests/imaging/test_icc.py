@@ -134,7 +134,7 @@ def test_there_and_back_in_sixteen_bits_is_nearly_exact() -> None:
     assert np.abs(back - values)[bright].max() <= 40
 
 
-def test_damaged_and_unusual_profiles_have_no_shaper() -> None:
+def test_damaged_and_unusual_profiles_have_no_matrix_profile() -> None:
     icc = rgb_profile("adobe")
     assert parse_matrix_profile(icc) is not None
     assert parse_matrix_profile(icc[:200]) is None

@@ -150,7 +150,7 @@ def test_rocm_takes_the_old_provider_where_only_that_is_there(model: Path, monke
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "sentence", "mend"),
+    ("behaviour", "sentence", "fix"),
     [
         ({"listed": []}, "no device 'cuda' here; it has: cpu;", "onnxruntime && pip install"),
         (
@@ -176,7 +176,7 @@ def test_device_that_cannot_be_used_is_said_with_what_mends_it(
     capsys: pytest.CaptureFixture[str],
     behaviour: dict[str, Any],
     sentence: str,
-    mend: str,
+    fix: str,
 ) -> None:
     stand_in = install(monkeypatch, **behaviour)
     with caplog.at_level(logging.WARNING, "u2net"):
@@ -184,11 +184,11 @@ def test_device_that_cannot_be_used_is_said_with_what_mends_it(
     assert session.device == "cpu"
     assert session.run(np.zeros((1, 3, 320, 320), np.float32)).shape == (1, 1, 320, 320)
     (record,) = caplog.records
-    for part in (sentence, mend, "the CPU is used (--require-device makes this an error)"):
+    for part in (sentence, fix, "the CPU is used (--require-device makes this an error)"):
         assert part in record.message
     with pytest.raises(EngineUnavailable) as caught:
         opened(model, "cuda")
-    assert sentence in str(caught.value) and mend in str(caught.value)
+    assert sentence in str(caught.value) and fix in str(caught.value)
     assert capsys.readouterr().out == ""
     assert stand_in.severities in ([], [4, 2, 4, 2])
 

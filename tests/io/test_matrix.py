@@ -10,7 +10,6 @@ import functools
 import io
 import itertools
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
 from support.profiles import cmyk_profile, grey_profile, rgb_profile
+from support.tools import optional_program
 from u2net.compose.cutout import cutout
 from u2net.io.read import read
 from u2net.io.write import Format
@@ -40,8 +40,8 @@ ALPHA = RANDOM.integers(1, 255, SIZE, np.uint8)
 DEEP = RGB.astype(np.uint16) * 257 + RANDOM.integers(-100, 100, RGB.shape).astype(np.uint16)
 DEEP_ALPHA = ALPHA.astype(np.uint16) * 256 + 3
 
-EXIFTOOL = shutil.which("exiftool")
-IMAGEMAGICK = next(filter(None, map(shutil.which, ("magick", "convert-im6.q16", "convert-im6"))), None)
+EXIFTOOL = optional_program("exiftool", package="libimage-exiftool-perl")
+IMAGEMAGICK = optional_program("magick", "convert-im6.q16", "convert-im6", package="imagemagick")
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     b'<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" '

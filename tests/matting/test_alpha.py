@@ -273,7 +273,7 @@ def test_more_contrast_is_a_parameter_not_another_filter() -> None:
     np.testing.assert_allclose(hard, np.clip((plain - 0.5) * 3 + 0.5, 0, 1), atol=1e-5)
 
 
-@pytest.mark.slow("src/u2net/inference/transforms.py")
+@pytest.mark.slow("src/u2net/inference", "src/u2net/imaging/resize.py")
 def test_auto_is_no_worse_than_the_map_on_photographs(reference: Path, session_of: Callable[[str], Session]) -> None:
     """Where colors do not tell object and background apart the map stays: no smoke around the object. Every fourth
     picture of ECSSD's hundred; its truths are hard masks, so that every softness counts as an error."""

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.tools import program
+from support.tools import need_package, program
 from u2net.reports.gallery import find_gallery, page
 
-pytest.importorskip("playwright", reason="no playwright here; run: pip install playwright")
+need_package("playwright")
 BROWSER = program("chromium", "chromium-browser", "google-chrome", package="chromium")
 RED, GREEN, BLUE = (255, 0, 0), (0, 160, 0), (0, 0, 255)
 NAMES = ("a.png", "<b>.png", "日本語.png", "z.png")

@@ -1,4 +1,4 @@
-"""A second look adds what the first could not see, and believes no tile that knows better."""
+"""Refinement by tiles adds what the whole picture could not show, and believes no tile that knows less."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def shrunk(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.flo
     return small
 
 
-def test_second_look_shows_thin_parts_finer() -> None:
+def test_tiled_refinement_shows_thin_parts_finer() -> None:
     red = object_with_thin_parts()
     session, seen = color_session()
     first = predict(session, painted(red))
@@ -67,7 +67,7 @@ def test_tiles_that_know_better_are_not_believed() -> None:
     assert second.saliency()[far < 60].min() == 1
 
 
-def test_second_look_has_no_seams() -> None:
+def test_tiled_refinement_has_no_seams() -> None:
     """Tiles that disagree a little everywhere leave no step where one ends."""
     blurred: NDArray[np.float32] = cv2.GaussianBlur(disc(SIZE, (400, 300), 200), (0, 0), 40)
     coarse = shrunk(blurred, (64, 64))
@@ -165,8 +165,8 @@ def test_map_of_a_box_lies_where_the_box_is() -> None:
     np.testing.assert_allclose(part[2:-2, 3:], whole[30:90, 80:][2:-2, 3:], atol=1e-5)
 
 
-@pytest.mark.slow("src/u2net/inference/transforms.py")
-def test_second_look_improves_true_alpha(reference: Path, small: Session) -> None:
+@pytest.mark.slow("src/u2net/inference", "src/u2net/imaging/resize.py")
+def test_tiled_refinement_improves_true_alpha(reference: Path, small: Session) -> None:
     """GT19 is a gourd with a sharp edge; GT05 has a thin buckle. Measured: band errors .38 and .63 of the raw map's."""
     for name, bound in (("GT19", 0.6), ("GT05", 0.8)):
         folder = reference / "alphamatting"

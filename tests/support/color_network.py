@@ -30,7 +30,7 @@ def color_session(
         return [believe(tensor[0, 0]).astype(np.float32)[None, None]]
 
     spec = ModelSpec(
-        "colour", "colour.onnx", size=size, scale="full-range", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), stretch=True
+        "color", "color.onnx", size=size, scale="full-range", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), stretch=True
     )
     return Session(spec, "test", "cpu", "f32", infer), seen
 

@@ -13,15 +13,15 @@ from support.paths import ROOT
 def load(name: str) -> types.ModuleType:
     """A script without a suffix, as a module."""
     sys.path.insert(0, str(ROOT / "scripts"))
+    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
     try:
         loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), str(ROOT / "scripts" / name))
         spec = importlib.util.spec_from_loader(loader.name, loader)
         assert spec
         module = importlib.util.module_from_spec(spec)
         sys.modules[loader.name] = module
-        sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
         loader.exec_module(module)
-        sys.dont_write_bytecode = before
         return module
     finally:
-        sys.path.pop(0)
+        sys.dont_write_bytecode = before
+        sys.path.remove(str(ROOT / "scripts"))

@@ -151,7 +151,7 @@ def test_cards_are_those_whose_devices_are_here(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
-@pytest.mark.parametrize(("script", "makers"), [("echo 'GPU 0: NVIDIA H200'", ("nvidia",)), ("exit 9", ())])
+@pytest.mark.parametrize(("script", "makers"), [("echo 'GPU 0: NVIDIA L4'", ("nvidia",)), ("exit 9", ())])
 def test_nvidia_is_asked_where_there_is_no_device_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, makers: tuple[str, ...]
 ) -> None:

@@ -32,7 +32,7 @@ def levels(alpha: Any) -> Any:
     return np.rint(np.asarray(alpha) * 255)
 
 
-def test_without_wishes_the_prediction_is_the_networks_own() -> None:
+def test_without_options_the_prediction_is_the_networks_own() -> None:
     session, seen = color_session()
     np.testing.assert_array_equal(
         levels(u2net.remove(TWO, session, edges="none").alpha), levels(np.maximum(LARGE, SMALL))
@@ -74,7 +74,7 @@ def test_picture_without_an_object_stays_so() -> None:
 
 
 @pytest.mark.parametrize("wish", [{"keep": "some"}, {"keep": 0}, {"min_area": 101}])
-def test_wishes_that_cannot_be_are_refused_before_the_network_runs(wish: dict[str, Any]) -> None:
+def test_options_that_cannot_be_are_refused_before_the_network_runs(wish: dict[str, Any]) -> None:
     session, seen = color_session()
     with pytest.raises(BadInput):
         u2net.remove(TWO, session, edges="none", **wish)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from support.paths import ROOT
 from u2net.errors import BadInput
 from u2net.train.config import TrainConfig, configured, read_settings
 
@@ -101,3 +102,12 @@ def test_given_parts_of_the_augmentation_leave_the_rest_to_the_recipe() -> None:
         "published",
         0,
     )
+
+
+@pytest.mark.parametrize(("recipe", "init"), [("u2netp-from-scratch", ""), ("u2netp-fine-tune", "u2netp")])
+def test_recipes_in_docs_are_settings(recipe: str, init: str) -> None:
+    config = configured({"data": "elsewhere"}, begin=read_settings(ROOT / "docs" / "recipes" / f"{recipe}.json"))
+    assert (config.data, config.init, config.variant) == ("elsewhere", init, "u2netp")
+    assert (config.size, config.cache, config.batch) == ((320, 320), "device", 64)
+    assert config.soft_losses == {"bce": 1.0}
+    assert config.weight_decay > 0

@@ -14,7 +14,6 @@ import pytest
 import torch
 from torch import nn
 
-from support.paths import ROOT
 from support.tiny import make_pictures
 from u2net.datasets.make_pack import pack_pairs
 from u2net.datasets.pack import open_pack
@@ -25,7 +24,7 @@ from u2net.networks.checkpoint import load
 from u2net.networks.u2net import U2Net
 from u2net.train import resume
 from u2net.train.augment import Augmentation
-from u2net.train.config import TrainConfig, configured, read_settings
+from u2net.train.config import TrainConfig
 from u2net.train.dataset import Dataset
 from u2net.train.device_dataset import of_pack, of_pairs
 from u2net.train.distributed import Process
@@ -213,8 +212,8 @@ def test_norms_and_biases_do_not_decay() -> None:
     for parameter in network.parameters():
         nn.init.ones_(parameter)
         parameter.grad = torch.zeros_like(parameter)
-    learner = make_train_step(config, Process(CPU), State(), network, ModelCard("tiny"))
-    learner.optimizer.step()
+    trained = make_train_step(config, Process(CPU), State(), network, ModelCard("tiny"))
+    trained.optimizer.step()
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             assert module.weight.flatten()[0].item() == pytest.approx(1 - 0.1 * 0.1)
@@ -268,12 +267,3 @@ def test_a_state_that_is_cut_off_leaves_the_one_before(
     assert sorted(path.name for path in tmp_path.glob("state-*")) == [
         f"state-000007-{part}.pt" for part in ("average", "network", "optimizer")
     ]
-
-
-@pytest.mark.parametrize(("recipe", "init"), [("u2netp-from-scratch", ""), ("u2netp-fine-tune", "u2netp")])
-def test_recipes_in_docs_are_settings(recipe: str, init: str) -> None:
-    config = configured({"data": "elsewhere"}, begin=read_settings(ROOT / "docs" / "recipes" / f"{recipe}.json"))
-    assert (config.data, config.init, config.variant) == ("elsewhere", init, "u2netp")
-    assert (config.size, config.cache, config.batch) == ((320, 320), "device", 64)
-    assert config.soft_losses == {"bce": 1.0}
-    assert config.weight_decay > 0

@@ -194,12 +194,12 @@ def test_a_loss_that_is_no_number_names_the_pictures_and_saves_nothing(data: Pat
 def test_weights_that_are_no_numbers_are_neither_saved_nor_validated(
     when: str, file: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def learn_and_break(learner: TrainStep, *others: Any) -> dict[str, torch.Tensor]:
-        terms = train_step(learner, *others)
-        torch.nn.init.constant_(learner.network.sides[0].weight, float("nan"))
+    def step_and_break(trained: TrainStep, *others: Any) -> dict[str, torch.Tensor]:
+        terms = train_step(trained, *others)
+        torch.nn.init.constant_(trained.network.sides[0].weight, float("nan"))
         return terms
 
-    monkeypatch.setattr(loop, "train_step", learn_and_break)
+    monkeypatch.setattr(loop, "train_step", step_and_break)
     with pytest.raises(LossIsNaN, match="step 1: the weights"):
         train(settings(data, **{when: 1}), tmp_path / "run")
     assert not (tmp_path / "run" / file).exists()

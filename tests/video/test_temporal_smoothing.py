@@ -44,17 +44,17 @@ def test_noise_of_a_still_sequence_flickers_a_seventh_as_much() -> None:
     rng = np.random.default_rng(1)
     noisy = [disc(0.5) + rng.normal(0, 0.1, (320, 320)).astype(np.float32) for _ in range(30)]
     grain = [np.clip(scene(0.5) + rng.normal(0, 5, (*SIZE, 3)), 0, 255).astype(np.uint8) for _ in range(30)]
-    looks = [thumbnail(pixels) for pixels in grain]
+    thumbnails = [thumbnail(pixels) for pixels in grain]
     windows = [range(max(0, at - REACH), min(30, at + REACH + 1)) for at in range(REACH, 30 - REACH)]
-    smoothed = [smooth([noisy[n] for n in window], [looks[n] for n in window], REACH) for window in windows]
+    smoothed = [smooth([noisy[n] for n in window], [thumbnails[n] for n in window], REACH) for window in windows]
     # An average of seven changes by a seventh of what one map changes; some weights are a little below one.
     assert flicker(smoothed) < flicker(noisy) / 6
 
 
 def test_moving_object_does_not_drag_behind() -> None:
     places = [0.3 + 0.03 * step for step in range(7)]
-    maps, looks = [disc(x) for x in places], [thumbnail(scene(x)) for x in places]
-    smoothed = smooth(maps, looks, 3)
+    maps, thumbnails = [disc(x) for x in places], [thumbnail(scene(x)) for x in places]
+    smoothed = smooth(maps, thumbnails, 3)
     assert np.abs(smoothed - maps[3]).max() < 0.1
     plain_mean = np.mean(maps, axis=0)
     assert np.abs(plain_mean - maps[3]).max() > 0.6  # which is what a ghost would be

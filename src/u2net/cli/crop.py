@@ -74,7 +74,7 @@ def command(
 
     frame = framed.frame(default="tight")
     assert frame is not None
-    wanted = replace(scene.arrangement(frame, given), centred=centred)
+    wanted = replace(scene.layout(frame, given), centred=centred)
     alone = without or wanted.replaces or wanted.shadow is not None
     chosen = encoding.format_for(given.output)
     jobs = plan(given.inputs, given.output, tag="cropped", suffix=SUFFIX_OF_FORMAT[chosen], reads=[scene.background])

@@ -75,7 +75,7 @@ def command(
     if only_mask and (scene.given or scene.shadow):
         raise BadInput("--only-mask is the alpha alone; it and a background or a shadow exclude each other")
     frame = framed.frame()
-    wanted = scene.arrangement(frame, given)
+    wanted = scene.layout(frame, given)
     arguments = subject.arguments
     chosen = encoding.format_for(given.output)
     if chosen == "jpeg" and not (wanted.replaces or only_mask or given.quiet or many.dry_run):

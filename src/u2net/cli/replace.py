@@ -64,7 +64,7 @@ def command(
     from u2net.tasks.remove import segment
 
     frame = framed.frame()
-    wanted = scene.arrangement(frame, given)
+    wanted = scene.layout(frame, given)
     if not wanted.replaces:
         raise BadInput("say what comes behind the object: --background COLOUR|FILE, --gradient or --blur")
     chosen = encoding.format_for(given.output)

@@ -18,10 +18,10 @@ from u2net.compose.shadow import ShadowKind, add_shadow
 from u2net.errors import BadInput, NothingSalient
 from u2net.imaging.blend import lay_over
 from u2net.imaging.color import parse_color
-from u2net.imaging.icc import can_be_target, rgb_of, to_srgb
+from u2net.imaging.icc import can_be_target, to_srgb
 from u2net.imaging.regions import bounding_box
 from u2net.imaging.resize import Rows
-from u2net.imaging.samples import to_eight_bits
+from u2net.imaging.samples import rgb_of, to_eight_bits
 from u2net.io.metadata import without_gps
 from u2net.io.png import Compress
 from u2net.io.write import Format, encode, format_of

@@ -19,7 +19,7 @@ ProblemKind: TypeAlias = Literal[
     "unreadable", "other shape", "scaled", "empty", "full", "dark", "graded", "class",
     "same picture", "same truth", "alike", "in both",
 ]  # fmt: skip
-"""Of finding pairs, then of `data_check`, which decodes them."""
+"""Of finding pairs, then of `check`, which decodes them."""
 
 LAYOUTS = (
     "two folders such as images/ and masks/, DUTS-TR-Image/ and DUTS-TR-Mask/ or im_aug/ and gt_aug/; a folder of "

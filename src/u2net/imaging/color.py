@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from PIL import ImageColor
 
 from u2net.errors import BadInput
-from u2net.imaging.icc import (
-    convert_profile,
-)
+from u2net.imaging.icc import convert_profile
 from u2net.imaging.samples import to_depth
 
 Color = tuple[int, int, int, int]

@@ -1,4 +1,6 @@
-"""ICC profiles that are a curve for each channel and a matrix, for 16-bit pixels: Pillow's color management is 8-bit.
+"""ICC profiles: what they are for, and colors converted from one to another.
+
+Pillow's color management is 8-bit, so profiles that are a curve for each channel and a matrix are computed here, in 16.
 
 Source: ICC.1:2022, sections 7.3 (tag table), 8.3 and 8.4 (what a grey and a three-component profile hold), 10.6
 (curveType), 10.18 (parametricCurveType), 10.31 (XYZType).
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from u2net.imaging.samples import to_depth
+from u2net.imaging.samples import rgb_of, to_depth
 from u2net.types import Pixels
 
 
@@ -138,12 +140,6 @@ def _convert_sixteen_bit(pixels: Pixels, source_icc: bytes, target_icc: bytes) -
 @functools.cache
 def _srgb_profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def rgb_of(pixels: NDArray[Any]) -> NDArray[Any]:
-    """(H, W, 3) of (H, W, 4)."""
-    colors: NDArray[Any] = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
-    return colors
 
 
 def to_srgb(pixels: NDArray[Any], icc: bytes | None) -> NDArray[Any]:

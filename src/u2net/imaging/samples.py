@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,3 +40,9 @@ def first_channels(samples: NDArray[np.uint16], channels: int) -> NDArray[np.uin
     for top in range(0, height, 64):
         moved[top : top + 64] = samples[top : top + 64, :, :channels].copy()  # they overlap
     return moved
+
+
+def rgb_of(pixels: NDArray[Any]) -> NDArray[Any]:
+    """(H, W, 3) of (H, W, 4)."""
+    colors: NDArray[Any] = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
+    return colors

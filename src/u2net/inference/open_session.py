@@ -7,16 +7,7 @@ from pathlib import Path
 
 from u2net.errors import BadInput, EngineUnavailable, UnknownModel, WeightsUnavailable
 from u2net.inference.int8_ranges import Ranges, find_ranges
-from u2net.inference.session import (
-    DEVICES_OF_ENGINE,
-    ENGINES,
-    PRECISIONS,
-    Device,
-    Engine,
-    Precision,
-    Session,
-    log,
-)
+from u2net.inference.session import DEVICES_OF_ENGINE, ENGINES, PRECISIONS, Device, Engine, Precision, Session, log
 from u2net.models.cache import cache_dir, tables_dir
 from u2net.models.card import read_card
 from u2net.models.registry import DEFAULT_MODEL, find_model
@@ -99,7 +90,6 @@ def int8_table(spec: ModelSpec, path: Path, precision: Precision) -> Ranges | No
 
     path: of the weight file, of a known model also where it will lie. Raises WeightsUnavailable as `find_ranges` does.
     """
-
     wanted = precision == "int8" or (precision == "auto" and "int8" in spec.free_precisions)
     return find_ranges(spec, path, tables_dir()) if wanted else None
 

@@ -28,7 +28,7 @@ class Part:
     says 0.
     disposal: what becomes of its place before the next one: it stays, is cleared (transparent), or is as it was before.
     over: laid over what is there by its alpha; else it takes its place.
-    decode: gives (h, w, 4) RGBA uint8, straight alpha; raises what `damage.DAMAGE` names.
+    decode: gives (h, w, 4) RGBA uint8, straight alpha; raises what `decoders.DAMAGE` names.
     """
 
     left: int

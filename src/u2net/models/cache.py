@@ -9,12 +9,6 @@ import platformdirs
 
 from u2net.models.spec import ModelSpec
 
-
-def compiled_models(name: str, cache_dir: Path) -> list[Path]:
-    """The compiled models of one name that earlier starts have kept."""
-    return [path for precision in ("int8", "bf16", "f32") for path in cache_dir.glob(f"{name}-{precision}-*.blob")]
-
-
 PACKAGED = Path(__file__).resolve().parent / "data"
 """The weight files that come with u2net."""
 
@@ -33,3 +27,8 @@ def tables_dir() -> Path:
 def own_path(spec: ModelSpec) -> Path:
     """Where a model's file lies, or would lie, in our cache folder."""
     return cache_dir() / spec.file
+
+
+def compiled_models(name: str, cache_dir: Path) -> list[Path]:
+    """The compiled models of one name that earlier starts have kept."""
+    return [path for precision in ("int8", "bf16", "f32") for path in cache_dir.glob(f"{name}-{precision}-*.blob")]

@@ -93,8 +93,8 @@ def discard(partial: Path) -> None:
 
 def remove_leftovers(target: Path) -> None:
     """Delete what killed fetches of `target` left behind, but for the part that can be continued."""
-    for rubbish in target.parent.glob(f".u2net-{target.name}-*{PART_SUFFIX}"):
-        shutil.rmtree(rubbish, ignore_errors=True)
+    for folder in target.parent.glob(f".u2net-{target.name}-*{PART_SUFFIX}"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def require_space(folder: Path, needed: int) -> None:

@@ -24,7 +24,7 @@ _CUT_OFF_COSTS = 3.0
 object."""
 
 _ABOUT = 0.1
-"""Looks whose scores differ by less are equal."""
+"""Candidates whose scores differ by less are equal."""
 
 _BOX_MARGINS = (0.1, 0.25, 0.4)
 """What lies in a box is looked at with so much around it on every side, in sides of the box."""

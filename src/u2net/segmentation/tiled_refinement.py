@@ -84,10 +84,10 @@ def tiles_of(box: Box, count: int) -> list[Box]:
 
 
 def merge(coarse: Saliency, levels: Sequence[Sequence[TilePrediction]], size: Size) -> Saliency:
-    """Lay closer looks into a map, level after level, where they agree with it.
+    """Lay predictions of tiles into a map, level after level, where they agree with it.
 
     coarse: (h, w) float32 in [0, 1]. levels: the coarsest first. size: the picture's (H, W).
-    Returns (rows, columns) float32 in [0, 1], as fine as the closest look.
+    Returns (rows, columns) float32 in [0, 1], as fine as the smallest tile.
     """
     views = [view for level in levels for view in level]
     if not views:

@@ -155,7 +155,7 @@ class Dataset:
 
 
 class Samples(Protocol):
-    """Where batches come from: `Dataset`, or `device_dataset.Resident`, which has all on the device."""
+    """Where batches come from: `Dataset`, or `device_dataset.DeviceDataset`, which has all on the device."""
 
     names: tuple[str, ...]
     skipped: dict[str, str]

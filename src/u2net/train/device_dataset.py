@@ -25,7 +25,7 @@ _MEMORY_SHARE = 0.8
 """Of what is free: the rest is for the network and its gradients."""
 
 
-class Resident:
+class DeviceDataset:
     """Pairs of kind `saliency` at one size, as uint8 on a device. What `Dataset` can do, this can.
 
     names: of the pairs, in order. skipped: name -> why, of those that could not be decoded and are left out.
@@ -84,12 +84,12 @@ class Resident:
         return Batch(planes[:, :3], planes[:, 3:4], tuple(indices), tuple(self.names[index] for index in indices), soft)
 
 
-def of_pack(pack: Pack, names: Sequence[str], *, size: Size, device: torch.device) -> Resident:
+def of_pack(pack: Pack, names: Sequence[str], *, size: Size, device: torch.device) -> DeviceDataset:
     """The pairs of these names. Raises BadInput for a damaged shard."""
-    return Resident(read_samples(pack, names), len(names), size=size, soft=bool(pack.soft), device=device)
+    return DeviceDataset(read_samples(pack, names), len(names), size=size, soft=bool(pack.soft), device=device)
 
 
-def of_pairs(pairs: Sequence[Pair], *, size: Size, device: torch.device) -> Resident:
+def of_pairs(pairs: Sequence[Pair], *, size: Size, device: torch.device) -> DeviceDataset:
     """Pairs of files. One that cannot be decoded is left out, named and counted."""
     skipped: dict[str, str] = {}
 
@@ -101,7 +101,7 @@ def of_pairs(pairs: Sequence[Pair], *, size: Size, device: torch.device) -> Resi
             log.warning("skipped: %s", error)
             return None
 
-    found = Resident(_some(pairs, decoded), len(pairs), size=size, soft=False, device=device)
+    found = DeviceDataset(_some(pairs, decoded), len(pairs), size=size, soft=False, device=device)
     found.skipped.update(skipped)
     return found
 

@@ -100,8 +100,8 @@ def train(
         if state.step >= config.steps:
             return Result(state.step, state.best, out / BEST, {}, "all steps were done before")
         network, card = start_network(config, training, process.device, resumed=state.card)
-        learner = make_train_step(config, process, state, network, card, backgrounds=backgrounds)
-        record = RunLog(out, _columns(config), step=state.step) if process.first else None
+        trained = make_train_step(config, process, state, network, card, backgrounds=backgrounds)
+        run_log = RunLog(out, _columns(config), step=state.step) if process.first else None
         coming = order(
             len(training),
             batch=config.batch,
@@ -113,7 +113,7 @@ def train(
         progress = _Progress(config, process)
 
         for step, batch in enumerate(batches(training, coming), state.step + 1):
-            progress.add(step, batch.names, train_step(learner, batch, step))
+            progress.add(step, batch.names, train_step(trained, batch, step))
             signal = int(process.largest(request.number))
             late = bool(process.largest(minutes is not None and time.monotonic() - began > 60 * minutes))
             last = bool(signal) or late or step == config.steps
@@ -121,22 +121,22 @@ def train(
             checks = validation is not None and (step == config.steps or step % config.validate_every == 0)
             saves = last or step % config.save_every == 0
             if checks or saves or process.largest(progress.due):
-                report = progress.report(record)  # stops where a loss is NaN, before anything is saved
+                report = progress.report(run_log)  # stops where a loss is NaN, before anything is saved
                 if checks or saves:
-                    _refuse_nan(learner, step)
+                    _refuse_nan(trained, step)
                 if checks:
                     assert validation is not None
-                    report = replace(report, measures=_check(learner, validation, state, out, record, step))
+                    report = replace(report, measures=_check(trained, validation, state, out, run_log, step))
                     progress.rest()
                     last = last or 0 < config.patience <= state.stale
                 if on_report and process.first:
                     on_report(report)
             if saves or last:
-                _save(learner, state, out, step, record, best=validation is None)
+                _save(trained, state, out, step, run_log, best=validation is None)
             if last:
                 break
-        if record:
-            record.close()
+        if run_log:
+            run_log.close()
         unfinished = step < config.steps and bool(signal or late)
         ended = "all steps are done"
         if unfinished:
@@ -170,7 +170,7 @@ class _Progress:
         """What was done since the last report was no learning."""
         self._began, self._pictures = time.perf_counter(), 0
 
-    def report(self, record: RunLog | None) -> Report:
+    def report(self, run_log: RunLog | None) -> Report:
         """How it stands after the last step. Raises LossIsNaN, which names the pictures of the first such step."""
         config, process = self._config, self._process
         own = torch.stack([torch.stack(list(terms.values())) for _, _, terms in self._new])  # (steps, terms)
@@ -185,12 +185,12 @@ class _Progress:
         speed = self._pictures / (time.perf_counter() - self._began)
         columns = list(self._new[0][2])
         for (step, _, _), values in zip(self._new, shared.tolist(), strict=True):
-            if record:
+            if run_log:
                 rate = {"learning_rate": learning_rate(config, step)}
-                record.add(step, dict(zip(columns, values, strict=True)) | rate)
+                run_log.add(step, dict(zip(columns, values, strict=True)) | rate)
         step, loss = self._new[-1][0], float(shared[-1, columns.index("loss")])
-        if record:
-            record.add(step, {"pictures_per_s": speed})
+        if run_log:
+            run_log.add(step, {"pictures_per_s": speed})
         self._new.clear()
         self._reported = time.perf_counter()
         left = (config.steps - step) * config.batch * process.world
@@ -203,55 +203,55 @@ def _columns(config: TrainConfig) -> list[str]:
 
 
 def _check(
-    learner: TrainStep, validation: Samples, state: State, out: Path, record: RunLog | None, step: int
+    trained: TrainStep, validation: Samples, state: State, out: Path, run_log: RunLog | None, step: int
 ) -> dict[str, float]:
     """Validate, keep the weights where they are the best so far, and show what the network makes of pictures."""
-    config, process, kept = learner.config, learner.process, learner.kept
+    config, process, kept = trained.config, trained.process, trained.kept
     process.share(list(kept.buffers()))  # norms count on their own, but on GPUs
-    measures = validate(kept, validation, learner.card, batch=config.batch, bf16=learner.bf16, process=process)
+    measures = validate(kept, validation, trained.card, batch=config.batch, bf16=trained.bf16, process=process)
     if not state.best or better(measures, state.best, config.kind):
         state.best, state.stale = measures, 0
         if process.first:
-            _save_weights(learner, out / BEST, measures)
+            _save_weights(trained, out / BEST, measures)
     else:
         state.stale += 1
-    if record:
-        record.add(step, measures)
-        shown = examples(kept, validation, learner.card, count=_SHEET_ROWS, bf16=learner.bf16, device=process.device)
-        record.show(step, shown, config.kind)
-        record.write()
+    if run_log:
+        run_log.add(step, measures)
+        shown = examples(kept, validation, trained.card, count=_SHEET_ROWS, bf16=trained.bf16, device=process.device)
+        run_log.show(step, shown, config.kind)
+        run_log.write()
     return measures
 
 
-def _refuse_nan(learner: TrainStep, step: int) -> None:
-    if not all(weight.isfinite().all() for weight in learner.network.parameters()):
+def _refuse_nan(trained: TrainStep, step: int) -> None:
+    if not all(weight.isfinite().all() for weight in trained.network.parameters()):
         raise LossIsNaN(
             f"step {step}: the weights are not numbers any more; lower --learning-rate; "
             "the run can go on from its last state (--resume)"
         )
 
 
-def _save(learner: TrainStep, state: State, out: Path, step: int, record: RunLog | None, *, best: bool) -> None:
-    learner.into(state, step)
-    if learner.process.first:
+def _save(trained: TrainStep, state: State, out: Path, step: int, run_log: RunLog | None, *, best: bool) -> None:
+    trained.into(state, step)
+    if trained.process.first:
         save_state(state, out)
-        _save_weights(learner, out / LAST, {})
+        _save_weights(trained, out / LAST, {})
         if best:
-            _save_weights(learner, out / BEST, {})
-    if record:
-        record.write()
+            _save_weights(trained, out / BEST, {})
+    if run_log:
+        run_log.write()
 
 
-def _save_weights(learner: TrainStep, path: Path, measures: dict[str, float]) -> None:
-    config = learner.config
+def _save_weights(trained: TrainStep, path: Path, measures: dict[str, float]) -> None:
+    config = trained.config
     recipe = json.loads(config.to_json())
     for name in PLACES:  # the file may go far, and need not tell whose machine it comes from
         recipe[name] = Path(recipe[name]).name
     card = replace(
-        learner.card,
+        trained.card,
         data=Path(config.data).resolve().name,
         recipe=recipe,
         metrics=measures,
-        licence=config.licence or learner.card.licence,
+        licence=config.licence or trained.card.licence,
     )
-    save(learner.kept, path, card)
+    save(trained.kept, path, card)

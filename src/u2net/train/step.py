@@ -90,13 +90,13 @@ def make_train_step(
     return TrainStep(config, process, card, network, model, average, optimizer, bf16, backgrounds)
 
 
-def train_step(learner: TrainStep, batch: Batch, step: int) -> dict[str, Tensor]:
+def train_step(trained: TrainStep, batch: Batch, step: int) -> dict[str, Tensor]:
     """Step number `step`, from 1. Returns the terms of the loss and, as `loss`, their sum, of this process."""
-    config, process, network = learner.config, learner.process, learner.network
+    config, process, network = trained.config, trained.process, trained.network
     network.train()
     for module in network.modules() if config.norms == "frozen" else ():
         module.train(not isinstance(module, nn.BatchNorm2d))
-    for group in learner.optimizer.param_groups:
+    for group in trained.optimizer.param_groups:
         group["lr"] = learning_rate(config, step)
 
     place = positions(step - 1, batch=config.batch, rank=process.rank, world=process.world)
@@ -110,9 +110,9 @@ def train_step(learner: TrainStep, batch: Batch, step: int) -> dict[str, Tensor]
         soft=batch.soft.to(process.device, non_blocking=True)
         if batch.soft is not None and config.soft_losses
         else None,
-        backgrounds=learner.backgrounds,
+        backgrounds=trained.backgrounds,
     )
-    inputs = to_inputs(pictures, learner.card)
+    inputs = to_inputs(pictures, trained.card)
     if _channels_last(config, process):
         inputs = inputs.contiguous(memory_format=torch.channels_last)
 
@@ -120,9 +120,9 @@ def train_step(learner: TrainStep, batch: Batch, step: int) -> dict[str, Tensor]
     chunks = [values.chunk(config.accumulate) for values in (inputs, truths, truths if soft is None else soft)]
     parts = list(zip(*chunks, strict=True))
     for number, (seen, truth, belief) in enumerate(parts, 1):
-        with _unshared(learner.model) if number < len(parts) else contextlib.nullcontext():
-            with torch.autocast(process.device.type, torch.bfloat16, enabled=learner.bf16):
-                maps = learner.model(seen)
+        with _unshared(trained.model) if number < len(parts) else contextlib.nullcontext():
+            with torch.autocast(process.device.type, torch.bfloat16, enabled=trained.bf16):
+                maps = trained.model(seen)
             terms = losses(maps, truth, terms=config.losses, map_weights=config.map_weights)
             if config.soft_losses:
                 softly = losses(maps, belief, terms=config.soft_losses, map_weights=config.map_weights)
@@ -133,10 +133,10 @@ def train_step(learner: TrainStep, batch: Batch, step: int) -> dict[str, Tensor]
             sums[name] = sums.get(name, 0) + value.detach() / config.accumulate
     if config.clip:
         nn.utils.clip_grad_norm_(network.parameters(), config.clip)
-    learner.optimizer.step()
-    learner.optimizer.zero_grad(set_to_none=True)
-    if learner.average:
-        _follow(learner.average, network, share=min(config.ema, (1 + step) / (10 + step)))
+    trained.optimizer.step()
+    trained.optimizer.zero_grad(set_to_none=True)
+    if trained.average:
+        _follow(trained.average, network, share=min(config.ema, (1 + step) / (10 + step)))
     return sums
 
 

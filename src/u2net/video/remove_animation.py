@@ -1,4 +1,4 @@
-"""Animations through the network: each frame found, steadied over time, drawn, and encoded with its time kept."""
+"""Animations through the network: each frame found, smoothed over time, drawn, and encoded with its time kept."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ class BackgroundOptions:
             said["background"] = hash_of(Path(self.background))
         return said
 
-    def arrangement(self, frame: Framing | None, given: InputOptions) -> Layout:
+    def layout(self, frame: Framing | None, given: InputOptions) -> Layout:
         """All of it, read and checked. Raises BadInput for what excludes each other, and for no color or picture."""
         from u2net.compose.background import Gradient, parse_background
         from u2net.compose.layout import Layout

@@ -71,5 +71,5 @@ class FolderOptions:
 
 
 def folder_options(command: Command) -> Command:
-    """Give a command the flags about many pictures; it gets `many: ManyOptions`."""
+    """Give a command the flags about many pictures; it gets `many: FolderOptions`."""
     return grouped(command, FolderOptions, "many", _OPTIONS, section="Many pictures")

@@ -7,10 +7,7 @@ import click
 from u2net.batch.settings import EncodingOptions, InputOptions
 from u2net.cli.options.groups import Command, grouped
 from u2net.cli.options.session import session_options
-from u2net.cli.options.values import (
-    LIMIT,
-    complete_files,
-)
+from u2net.cli.options.values import LIMIT, complete_files
 
 _INPUT_OPTIONS = [
     click.argument("inputs", nargs=-1, required=True, metavar="IN...", shell_complete=complete_files),

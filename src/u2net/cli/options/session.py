@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from u2net.cli.options.groups import LAST, Command, grouped
-from u2net.cli.options.values import (
-    complete_models,
-)
+from u2net.cli.options.values import complete_models
 from u2net.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
