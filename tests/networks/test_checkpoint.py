@@ -120,6 +120,7 @@ def test_all_seven_maps_equal_those_of_the_published_onnx(
         assert max(float(one.max()) for one in found) > 0.9  # there is something to compare
 
 
+@pytest.mark.slow("src/u2net/models/card.py")
 def test_norms_filled_with_pictures_start_training_where_evaluation_is(reference: Path) -> None:
     network, _ = load("u2netp")
     paths = sorted((reference / "ecssd-100" / "images").iterdir())
