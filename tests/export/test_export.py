@@ -34,6 +34,9 @@ from u2net.networks.u2net import U2Net
 
 SIZE = (64, 96)
 HERE = ("onnx", "openvino", "torchscript", "pt2")
+SLOW = pytest.mark.slow("src/u2net/networks")
+ONE_QUICK = [pytest.param(to, marks=() if to == "onnx" else SLOW) for to in HERE]
+"""The formats, of which every run of the suite makes one; the others are slow proofs."""
 RNG = np.random.default_rng(7)
 
 Make = Callable[..., Export]
@@ -79,7 +82,7 @@ def noise(*shape: int) -> np.ndarray:
     return RNG.normal(0, 1, shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("to", HERE)
+@pytest.mark.parametrize("to", ONE_QUICK)
 def test_every_format_gives_the_networks_maps_for_any_number_of_pictures(to: str, make: Make) -> None:
     made = make(to)
     assert list(made.parity) == ["fused"]
@@ -92,6 +95,7 @@ def test_every_format_gives_the_networks_maps_for_any_number_of_pictures(to: str
     np.testing.assert_allclose(found, by_torch(load("u2netp")[0], pictures)[0], atol=1e-4)
 
 
+@SLOW
 def test_all_maps_are_seven_by_name_the_fused_first(make: Make) -> None:
     made = make("onnx", all_maps=True)
     assert list(made.parity) == ["fused", *(f"side{number}" for number in range(1, 7))]
@@ -100,6 +104,7 @@ def test_all_maps_are_seven_by_name_the_fused_first(make: Make) -> None:
         np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
+@SLOW
 def test_the_card_travels_in_every_format(make: Make) -> None:
     card = make("onnx").card
     assert (card.variant, card.size, card.data, card.licence) == ("u2netp", SIZE, "DUTS-TR", "Apache-2.0")
@@ -134,6 +139,7 @@ def test_folded_norms_leave_the_maps_where_they_were(random_network: U2Net) -> N
             np.testing.assert_allclose(found, one, atol=1e-5)
 
 
+@SLOW
 def test_sizes_that_do_not_halve_evenly_are_exact_too(random_network: U2Net, tmp_path: Path) -> None:
     save(random_network, tmp_path / "odd.safetensors", ModelCard("u2netp", size=(75, 101)))
     made = export(tmp_path / "odd.safetensors", "onnx", tmp_path)
@@ -170,7 +176,7 @@ def test_classes_are_shares_of_one_and_pictures_lie_in_their_range(kind: str, ch
         open_session(made.path)
 
 
-@pytest.mark.parametrize("fp16", [False, True])
+@pytest.mark.parametrize("fp16", [False, pytest.param(True, marks=SLOW)])
 def test_an_exported_file_is_a_checkpoint_again(fp16: bool, make: Make) -> None:
     made = make("onnx", fp16=fp16) if fp16 else make("onnx")
     network, card = load(made.path)
@@ -179,6 +185,7 @@ def test_an_exported_file_is_a_checkpoint_again(fp16: bool, make: Make) -> None:
     np.testing.assert_allclose(by_torch(network, pictures)[0], by_onnx(made.path, pictures)[0], atol=1e-4)
 
 
+@SLOW
 @pytest.mark.parametrize("to", ["onnx", "openvino"])
 def test_half_precision_saves_half_and_keeps_the_maps(to: str, make: Make) -> None:
     exact, half = make(to), make(to, fp16=True)
@@ -270,7 +277,7 @@ def checkpoint(random_network: U2Net, tmp_path_factory: pytest.TempPathFactory) 
     return path
 
 
-@pytest.mark.parametrize("to", ["onnx", "openvino"])
+@pytest.mark.parametrize("to", ["onnx", pytest.param("openvino", marks=SLOW)])
 @pytest.mark.parametrize(
     ("off_by", "error"), [(2e-4, ExportDiffers), (float("nan"), ExportDiffers), (-1, KeyboardInterrupt)]
 )
@@ -310,7 +317,7 @@ def test_right_maps_take_the_place_of_what_was_there(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on a file's size")
-@pytest.mark.parametrize("to", HERE)
+@pytest.mark.parametrize("to", ONE_QUICK)
 def test_a_full_disk_is_one_sentence_and_leaves_what_was_there(to: str, checkpoint: Path, tmp_path: Path) -> None:
     import resource
 
@@ -382,7 +389,7 @@ def test_an_ml_program_holds_the_network_and_the_card(fp16: bool, checkpoint: Pa
     assert size < (3e6 if fp16 else 6e6)
 
 
-@pytest.mark.slow("src/u2net/networks")
+@SLOW
 @pytest.mark.parametrize(("model", "fp16"), [("u2net", False), ("u2net", True), ("u2netp", True)])
 def test_published_networks_are_exported_within_their_bounds(model: str, fp16: bool, tmp_path: Path) -> None:
     made = export(model, "onnx", tmp_path, fp16=fp16)

@@ -61,9 +61,15 @@ def same(left: U2Net, right: U2Net) -> bool:
         return all(torch.equal(a, b) for a, b in zip(left(picture), right(picture), strict=True))
 
 
-@pytest.mark.parametrize("prefix", ["", "module."])
-@pytest.mark.parametrize(("tracked", "count"), [(True, 798), (False, 686)])
-@pytest.mark.parametrize("around", [None, "state_dict"])
+@pytest.mark.parametrize(
+    ("prefix", "tracked", "count", "around"),
+    [
+        ("", True, 798, None),
+        ("", False, 686, "state_dict"),
+        ("module.", True, 798, "state_dict"),
+        ("module.", False, 686, None),
+    ],
+)
 def test_a_published_checkpoint_loads(
     prefix: str, tracked: bool, count: int, around: str | None, random_network: U2Net, tmp_path: Path
 ) -> None:
@@ -97,6 +103,7 @@ def test_safetensors_keep_numbers_and_card(random_network: U2Net, tmp_path: Path
     assert same(network, random_network)
 
 
+@pytest.mark.slow("src/u2net/models/card.py")
 @pytest.mark.filterwarnings("ignore:TF32")
 @pytest.mark.parametrize("model", ["u2netp", "u2net"])
 def test_all_seven_maps_equal_those_of_the_published_onnx(

@@ -145,6 +145,7 @@ def test_interrupted_write_costs_that_sample_alone(pairs: tuple[Pair, ...], tmp_
     assert not again.skipped
 
 
+@pytest.mark.slow("src/u2net/networks")
 def test_processes_share_one_file(pairs: tuple[Pair, ...], tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from u2net.datasets.pairs import find_pairs; "

@@ -117,6 +117,7 @@ def test_more_than_the_memory_holds_is_said(data: Path) -> None:
         of_pairs(find_pairs(data).pairs, size=(200_000, 200_000), device=CPU)
 
 
+@pytest.mark.slow("src/u2net/networks")
 def test_a_run_in_pieces_is_the_unbroken_one(packed: Path, tmp_path: Path) -> None:
     """All that changes from step to step takes part: sizes, augmentation, average, schedule, soft targets."""
     config = settings(packed, crop_sides=(32, 64), soft_losses={"bce": 0.5}, losses={"structure": 1.0}, steps=3)

@@ -62,6 +62,7 @@ def logged(out: Path, column: str) -> dict[int, float]:
         return {int(row["step"]): float(row[column]) for row in csv.DictReader(stream) if row[column]}
 
 
+@pytest.mark.slow("src/u2net/networks")
 def test_a_network_learns_what_it_is_shown(data: Path, tmp_path: Path) -> None:
     config = settings(
         data,
@@ -86,6 +87,7 @@ def test_a_network_learns_what_it_is_shown(data: Path, tmp_path: Path) -> None:
     assert not network.training
 
 
+@pytest.mark.slow("src/u2net/networks")
 def test_a_run_that_was_killed_goes_on_to_the_same_numbers(data: Path, tmp_path: Path) -> None:
     config = settings(data, save_every=10, validate_every=13)
     train(config, tmp_path / "whole")
@@ -137,6 +139,7 @@ def test_parts_of_a_batch_give_the_step_of_the_whole(data: Path, tmp_path: Path)
         assert list(logged(tmp_path / f"{parts}", "loss").values()) == pytest.approx(list(whole.values()), abs=1e-5)
 
 
+@pytest.mark.slow("src/u2net/networks")
 @pytest.mark.parametrize(("kind", "measures"), [("classes", {"mIoU", "accuracy"}), ("image", {"MAE", "PSNR"})])
 def test_other_kinds_of_maps_are_learned(kind: Any, measures: set[str], tmp_path: Path) -> None:
     data = make_pictures(tmp_path / "data", classes=kind == "classes")
