@@ -84,7 +84,7 @@ def measure(small: Path, path: Path, repeats: int) -> dict[str, dict[str, float]
 def effects(other: Picture) -> dict[str, Callable[[Picture, Cutout], Cutout]]:
     """Each effect with its defaults. other: a picture to lay behind or to paste."""
     from u2net.compose.background import Gradient
-    from u2net.compose.crop import FRAMINGS, Framing
+    from u2net.compose.crop import CROPS, Crop
     from u2net.compose.highlight import STYLES, highlight
     from u2net.compose.layout import Layout, apply_layout, crop
     from u2net.compose.panel import panel
@@ -102,8 +102,8 @@ def effects(other: Picture) -> dict[str, Callable[[Picture, Cutout], Cutout]]:
 
     return {
         "cutout alone": lambda picture, cutout: cutout,
-        "crop": lambda picture, cutout: crop(picture, cutout, Framing(margin=0.05)),
-        "crop marketplace": laid_out(frame=FRAMINGS["marketplace"]),
+        "crop": lambda picture, cutout: crop(picture, cutout, Crop(margin=0.05)),
+        "crop marketplace": laid_out(frame=CROPS["marketplace"]),
         "box": lambda picture, cutout: draw_boxes(picture, [one.box for one in find_boxes(cutout, parts=True)]),
         "replace colour": laid_out(background=(255, 255, 255, 255)),
         "replace gradient": laid_out(background=Gradient(("white", "#b8c4d0"), 30)),

@@ -11,7 +11,7 @@ from readme_picture import ROOT, chequerboard, tile_of
 
 import u2net
 from u2net.compose.background import Gradient
-from u2net.compose.crop import FRAMINGS, Framing
+from u2net.compose.crop import CROPS, Crop
 from u2net.compose.cutout import Cutout
 from u2net.compose.layout import Layout, apply_layout, crop
 from u2net.datasets.annotations import draw_boxes, find_boxes
@@ -39,19 +39,19 @@ def cropped(pictures: dict[str, Picture], cutouts: dict[str, Cutout]) -> list[Cu
     cup = cutouts["coffee.jpg"]
     return [
         draw_boxes(picture, [one.box for one in find_boxes(cutout)]),
-        crop(picture, cutout, Framing(aspect=4 / 5, margin=0.1)),
-        cup.cropped(Framing(margin=0.05)),
+        crop(picture, cutout, Crop(aspect=4 / 5, margin=0.1)),
+        cup.cropped(Crop(margin=0.05)),
         cup.cropped("marketplace").over("white"),
     ]
 
 
 def replaced(pictures: dict[str, Picture], cutouts: dict[str, Cutout]) -> list[Cutout]:
-    cup, square = "coffee.jpg", Framing(aspect=4 / 3, fill=0.75)
+    cup, square = "coffee.jpg", Crop(aspect=4 / 3, fill=0.75)
     ways = [
         (cup, Layout(blur=0.03)),
         (cup, Layout(square, shadow="contact", background=Gradient(("white", "#b8c4d0")))),
         (cup, Layout(square, shadow="drop", background=(232, 228, 220, 255))),
-        ("astronaut.jpg", Layout(FRAMINGS["tight"], background=pictures["rocket.jpg"])),
+        ("astronaut.jpg", Layout(CROPS["tight"], background=pictures["rocket.jpg"])),
     ]
     return [apply_layout(cutouts[name], pictures[name], way) for name, way in ways]
 

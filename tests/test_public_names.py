@@ -10,7 +10,7 @@ import u2net
 NAMES = [
     "MODELS",
     "Cutout",
-    "Framing",
+    "Crop",
     "Gradient",
     "Hint",
     "ModelSpec",

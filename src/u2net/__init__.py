@@ -17,7 +17,7 @@ from u2net.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from u2net.compose.background import Gradient
-    from u2net.compose.crop import Framing
+    from u2net.compose.crop import Crop
     from u2net.compose.cutout import Cutout
     from u2net.errors import U2NetError
     from u2net.inference.open_session import open_session
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MODELS",
+    "Crop",
     "Cutout",
-    "Framing",
     "Gradient",
     "Hint",
     "ModelSpec",
@@ -48,7 +48,7 @@ __all__ = [
 _HOME = {
     "MODELS": "u2net.models.registry",
     "Cutout": "u2net.compose.cutout",
-    "Framing": "u2net.compose.crop",
+    "Crop": "u2net.compose.crop",
     "Gradient": "u2net.compose.background",
     "Hint": "u2net.segmentation.hints",
     "ModelSpec": "u2net.models.spec",

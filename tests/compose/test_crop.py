@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from u2net.compose.crop import Framing, clipped, moved_inside, resized
+from u2net.compose.crop import Crop, clipped, moved_inside, resized
 from u2net.compose.cutout import Cutout, cutout
 from u2net.compose.layout import crop
 from u2net.errors import BadInput, NothingSalient
@@ -26,7 +26,7 @@ def boxed(box: Box, size: tuple[int, int] = (60, 100), dtype: type = np.uint8) -
 def test_tight_crop_is_the_object_to_the_bit() -> None:
     picture, found = boxed((20, 10, 50, 40))
     np.testing.assert_array_equal(found.cropped().pixels[..., :3], picture.pixels[10:40, 20:50])
-    np.testing.assert_array_equal(crop(picture, found, Framing()).pixels[..., :3], picture.pixels[10:40, 20:50])
+    np.testing.assert_array_equal(crop(picture, found, Crop()).pixels[..., :3], picture.pixels[10:40, 20:50])
 
 
 def test_faint_haze_is_not_framed_and_half_transparent_hair_is() -> None:
@@ -51,22 +51,22 @@ def test_smears_and_crumbs_apart_from_the_object_do_not_move_its_frame(scale: in
 @pytest.mark.parametrize(
     ("frame", "expected"),
     [
-        (Framing(margin=0.1), (17, 7, 53, 43)),
-        (Framing(margin_px=5), (15, 5, 55, 45)),
-        (Framing(aspect=2), (5, 10, 65, 40)),
-        (Framing(aspect=0.5), (20, -5, 50, 55)),
-        (Framing(fill=0.5), (5, -5, 65, 55)),
-        (Framing(fill=0.5, aspect=2), (-25, -5, 95, 55)),
-        (Framing(size=(10, 20)), (5, 10, 65, 40)),
+        (Crop(margin=0.1), (17, 7, 53, 43)),
+        (Crop(margin_px=5), (15, 5, 55, 45)),
+        (Crop(aspect=2), (5, 10, 65, 40)),
+        (Crop(aspect=0.5), (20, -5, 50, 55)),
+        (Crop(fill=0.5), (5, -5, 65, 55)),
+        (Crop(fill=0.5, aspect=2), (-25, -5, 95, 55)),
+        (Crop(size=(10, 20)), (5, 10, 65, 40)),
     ],
 )
-def test_frame_is_where_arithmetic_puts_it(frame: Framing, expected: Box) -> None:
+def test_frame_is_where_arithmetic_puts_it(frame: Crop, expected: Box) -> None:
     assert frame.around((20, 10, 50, 40)) == expected
 
 
 def test_what_lies_beyond_the_picture_is_transparent() -> None:
     _, found = boxed((0, 0, 30, 30))
-    result = found.cropped(Framing(margin_px=4)).pixels
+    result = found.cropped(Crop(margin_px=4)).pixels
     assert result.shape == (38, 38, 4)
     assert not result[:4].any()
     assert not result[:, :4].any()
@@ -85,17 +85,17 @@ def test_marketplace_is_2000_square_white_and_filled_by_85_percent() -> None:
 
 def test_crop_with_its_own_background_stays_in_the_picture_unless_it_is_to_be_centred() -> None:
     picture, found = boxed((0, 15, 30, 45))
-    inside = crop(picture, found, Framing(fill=0.5))
+    inside = crop(picture, found, Crop(fill=0.5))
     np.testing.assert_array_equal(inside.pixels[..., :3], picture.pixels[0:60, 0:60])
     assert (inside.pixels[..., 3] == 255).all()
-    centred = crop(picture, found, Framing(fill=0.5), centred=True)
+    centred = crop(picture, found, Crop(fill=0.5), centred=True)
     assert not centred.pixels[:, :15].any()
     np.testing.assert_array_equal(centred.pixels[:, 15:, :3], picture.pixels[:60, :45])
 
 
 def test_a_mere_margin_ends_with_the_picture() -> None:
     picture, found = boxed((0, 10, 30, 40))
-    assert crop(picture, found, Framing(margin_px=20)).size == (60, 50)
+    assert crop(picture, found, Crop(margin_px=20)).size == (60, 50)
 
 
 def test_moving_and_clipping_keep_what_can_be_kept() -> None:
@@ -145,12 +145,12 @@ def test_empty_cutout_cannot_be_framed() -> None:
 )
 def test_impossible_frame_is_refused_in_a_sentence(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        Framing(**arguments)  # type: ignore[arg-type]
+        Crop(**arguments)  # type: ignore[arg-type]
 
 
 def test_frame_too_large_for_any_memory_is_refused() -> None:
     with pytest.raises(BadInput, match="give less margin, or more fill"):
-        Framing(margin=10).around((0, 0, 9000, 9000))
+        Crop(margin=10).around((0, 0, 9000, 9000))
 
 
 def test_unknown_frame_names_those_there_are() -> None:

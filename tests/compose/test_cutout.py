@@ -189,9 +189,9 @@ def test_background_of_any_shape_covers_and_takes_only_what_is_seen(size: tuple[
     assert (laid.pixels[..., 3] == 255).all()
 
 
-def test_keep_is_one_of_three() -> None:
-    with pytest.raises(BadInput, match="keep is 'all', 'private' or 'none', not 'privat'"):
-        one((1, 2, 3), 1.0).to_bytes("png", keep="privat")  # type: ignore[arg-type]
+def test_metadata_is_one_of_three() -> None:
+    with pytest.raises(BadInput, match="metadata is 'all', 'private' or 'none', not 'privat'"):
+        one((1, 2, 3), 1.0).to_bytes("png", metadata="privat")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("color", [("a", "b", "c"), (0.5, 0.5, 0.5), (1, 2, 300)])

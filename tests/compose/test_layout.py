@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from u2net.compose.background import Gradient
-from u2net.compose.crop import Framing
+from u2net.compose.crop import Crop
 from u2net.compose.cutout import Cutout, cutout
 from u2net.compose.layout import Layout, apply_layout
 from u2net.compose.lens_blur import defocused
@@ -130,7 +130,7 @@ def test_blur_of_a_plain_picture_changes_nothing() -> None:
 
 def test_all_in_one_pass_is_what_the_steps_give_one_after_another(tmp_path: Path) -> None:
     picture, found = standing()
-    frame = Framing(aspect=1, fill=0.6, size=(90, 90))
+    frame = Crop(aspect=1, fill=0.6, size=(90, 90))
     once = apply_layout(found, picture, Layout(frame=frame, shadow="contact", background=(255, 255, 255, 255)))
     found.cropped(frame).save(tmp_path / "1.png")
     step = Cutout(np.asarray(Image.open(tmp_path / "1.png"))).with_shadow("contact")
@@ -140,13 +140,13 @@ def test_all_in_one_pass_is_what_the_steps_give_one_after_another(tmp_path: Path
 def test_blurred_original_is_framed_together_with_its_object() -> None:
     picture, found = standing()
     whole = apply_layout(found, picture, Layout(blur=0.02))
-    part = apply_layout(found, picture, Layout(frame=Framing(margin_px=8), blur=0.02))
+    part = apply_layout(found, picture, Layout(frame=Crop(margin_px=8), blur=0.02))
     np.testing.assert_array_equal(part.pixels, whole.pixels[22:98, 52:108])
 
 
 def test_frame_that_has_a_background_of_its_own_gets_it_unless_another_is_named() -> None:
     picture, found = standing()
-    frame = Framing(margin_px=5, background="white")
+    frame = Crop(margin_px=5, background="white")
     assert apply_layout(found, picture, Layout(frame=frame)).pixels[0, 0].tolist() == [255, 255, 255, 255]
     other = Layout(frame=frame, background=(0, 0, 0, 0))
     assert apply_layout(found, picture, other).pixels[0, 0].tolist() == [0, 0, 0, 0]

@@ -147,13 +147,13 @@ def test_strip_leaves_srgb_without_a_profile() -> None:
     values = RANDOM.integers(0, 256, (20, 30, 3), np.uint8)
     icc = rgb_profile("p3")
     whole = opaque(encoded(Image.fromarray(values), "PNG", icc_profile=icc, dpi=(300, 300)))
-    with Image.open(io.BytesIO(whole.to_bytes("png", keep="none"))) as image:
+    with Image.open(io.BytesIO(whole.to_bytes("png", metadata="none"))) as image:
         assert not image.info
         expected = convert_profile(values, source_icc=icc, target_icc=None)
         np.testing.assert_array_equal(np.asarray(image), expected)
     deep = opaque(encoded(Image.fromarray(values), "PNG", icc_profile=icc))
     sixteen = Cutout(deep.pixels.astype(np.uint16) * 257, icc=icc)
-    data = sixteen.to_bytes("png", keep="none")
+    data = sixteen.to_bytes("png", metadata="none")
     written = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     assert written.dtype == np.uint16
     assert np.abs(written[..., ::-1] / 257 - expected).max() <= 1.5

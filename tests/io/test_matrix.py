@@ -200,8 +200,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for file_format, suffix in SUFFIX.items():
             whole.save(where / f"{case.name}.{suffix}", format=file_format)
             if case.orientation == 6:
-                whole.save(where / f"{case.name}.private.{suffix}", format=file_format, keep="private")
-                whole.save(where / f"{case.name}.strip.{suffix}", format=file_format, keep="none")
+                whole.save(where / f"{case.name}.private.{suffix}", format=file_format, metadata="private")
+                whole.save(where / f"{case.name}.strip.{suffix}", format=file_format, metadata="none")
     return where
 
 

@@ -48,13 +48,13 @@ def _use(source: Source) -> None:
         return
     made = cutout(picture, np.ones(picture.size, np.float32))
     for file_format in SUFFIX_OF_FORMAT:
-        for keep in ("all", "private", "none"):
-            _write(made, file_format, keep)
+        for metadata in ("all", "private", "none"):
+            _write(made, file_format, metadata)
 
 
-def _write(made: Any, file_format: str, keep: str) -> None:
+def _write(made: Any, file_format: str, metadata: str) -> None:
     try:
-        written = made.to_bytes(file_format, keep=keep)
+        written = made.to_bytes(file_format, metadata=metadata)
     except BadInput as error:
         if "pixels a side" not in str(error):  # what a format cannot hold, PNG can
             raise RuntimeError(f"cannot be written as {file_format}: {error}") from error

@@ -64,7 +64,7 @@ class Drawing:
     def encode(self, drawn: Cutout) -> bytes:
         """The bytes of the file."""
         if not self.grey:
-            return drawn.to_bytes(self.format, keep=self.encoding.keep, **self.encoding.choices)
+            return drawn.to_bytes(self.format, metadata=self.encoding.metadata, **self.encoding.choices)
         dpi = None if self.encoding.strip else drawn.dpi
         return encode(drawn.pixels[..., 0], format=self.format, dpi=dpi, **self.encoding.choices)
 
@@ -83,7 +83,7 @@ class Drawing:
                 bare = replace(drawn.cutout, icc=None, exif=None, xmp=None) if self.grey else drawn.cutout
                 yield bare, drawn.duration_ms
 
-        choices = {"format": self.format, "keep": self.encoding.keep, **self.encoding.choices}
+        choices = {"format": self.format, "metadata": self.encoding.metadata, **self.encoding.choices}
         data = encode_animation(frames(), plays=animation.plays, **choices)
         together = report_of_all(reports)
         self._refuse_empty(together)

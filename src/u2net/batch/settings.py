@@ -36,7 +36,7 @@ class EncodingOptions:
     private: bool
 
     @property
-    def keep(self) -> Literal["all", "private", "none"]:
+    def metadata(self) -> Literal["all", "private", "none"]:
         """What travels from the input to the result besides the pixels."""
         return "none" if self.strip else "private" if self.private else "all"
 

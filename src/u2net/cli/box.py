@@ -101,7 +101,7 @@ def command(
         if draw is None:
             return None, report
         drawn = draw_boxes(picture, boxes, color=color)
-        return lambda: drawn.to_bytes("png", keep="private"), report
+        return lambda: drawn.to_bytes("png", metadata="private"), report
 
     def done(job: Job, report: Report) -> None:
         inside = places[Job(job.source, None)]

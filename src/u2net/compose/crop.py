@@ -28,7 +28,7 @@ SEEN_ABOVE = 0.1
 
 
 @dataclass(frozen=True)
-class Framing:
+class Crop:
     """How a picture is cut around its object. With nothing given: as tight as it goes.
 
     margin: room on every side, as a share of the object's longer side. margin_px: the same in pixels of the picture.
@@ -124,22 +124,22 @@ def seen_box(alpha: NDArray[Any]) -> Box | None:
     return None if box is None else (box[0] + left, box[1] + top, box[2] + left, box[3] + top)
 
 
-FRAMINGS: dict[str, Framing] = {
-    "tight": Framing(),
-    "square": Framing(aspect=1, margin=0.05),
-    "marketplace": Framing(aspect=1, fill=0.85, size=(2000, 2000), background="white"),
+CROPS: dict[str, Crop] = {
+    "tight": Crop(),
+    "square": Crop(aspect=1, margin=0.05),
+    "marketplace": Crop(aspect=1, fill=0.85, size=(2000, 2000), background="white"),
 }
 """Named frames. marketplace: 1:1, white, 2000 pixels, the object takes 85 %: what the large shops ask for."""
-FramingName: TypeAlias = Literal["tight", "square", "marketplace"]
+CropName: TypeAlias = Literal["tight", "square", "marketplace"]
 
 
-def find_framing(frame: Framing | str) -> Framing:
+def find_crop(frame: Crop | str) -> Crop:
     """A frame by its name. Raises BadInput for one that does not exist."""
-    if isinstance(frame, Framing):
+    if isinstance(frame, Crop):
         return frame
-    if frame not in FRAMINGS:
-        raise BadInput(f"no frame '{frame}'; choose one of {', '.join(FRAMINGS)}, or make a Framing")
-    return FRAMINGS[frame]
+    if frame not in CROPS:
+        raise BadInput(f"no frame '{frame}'; choose one of {', '.join(CROPS)}, or make a Crop")
+    return CROPS[frame]
 
 
 def moved_inside(box: Box, size: Size) -> Box:

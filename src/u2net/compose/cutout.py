@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.compose.background import Background, Fit, fitted, parse_background
-from u2net.compose.crop import Framing, FramingName, find_framing, seen_box, window
+from u2net.compose.crop import Crop, CropName, find_crop, seen_box, window
 from u2net.compose.shadow import ShadowKind, add_shadow
 from u2net.errors import BadInput, NothingSalient
 from u2net.imaging.blend import lay_over
@@ -33,7 +33,7 @@ from u2net.types import EMPTY_BELOW, Alpha, Box, Picture, Size, size_of
 if TYPE_CHECKING:
     from PIL import Image
 
-Keep: TypeAlias = Literal["all", "private", "none"]
+Metadata: TypeAlias = Literal["all", "private", "none"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,19 +106,19 @@ class Cutout:
         behind = fitted(parsed, front.size, front.icc, front.pixels.dtype, fit=fit, around=beside)
         return replace(front, pixels=lay_over(front.pixels, behind))
 
-    def frame_box(self, frame: Framing | FramingName = "tight") -> Box:
+    def frame_box(self, frame: Crop | CropName = "tight") -> Box:
         """Where a frame around the object lies in this picture; it may go beyond. Raises NothingSalient for none."""
         if self._seen is None:
             raise NothingSalient(f"no object found (confidence {self.confidence:.4g}), so there is nothing to frame")
-        return find_framing(frame).around(self._seen)
+        return find_crop(frame).around(self._seen)
 
-    def cropped(self, frame: Framing | FramingName = "tight") -> Cutout:
-        """The object in a frame of its own: a name of `crop.FRAMINGS` (tight, square, marketplace) or a Framing.
+    def cropped(self, frame: Crop | CropName = "tight") -> Cutout:
+        """The object in a frame of its own: a name of `crop.CROPS` (tight, square, marketplace) or a Crop.
 
         What lies beyond the picture is transparent. A size that the frame has is the result's. Without one pixels are
         those of the picture to the bit. Raises NothingSalient where there is no object, BadInput for no such frame.
         """
-        found = find_framing(frame)
+        found = find_crop(frame)
         box = self.frame_box(found)
         return self.window(box, found.size_of(box))
 
@@ -149,26 +149,26 @@ class Cutout:
         compress: Compress = "fast",
         quality: int | None = None,
         lossless: bool = False,
-        keep: Keep = "all",
+        metadata: Metadata = "all",
     ) -> bytes:
         """The bytes of a PNG, WebP, AVIF, JPEG, TIFF or GIF file; JPEG, which has no alpha, is laid over white.
 
         A cutout that is opaque everywhere is written without an alpha channel. compress, quality, lossless: see
         `io.write.encode`.
-        keep: `all` the metadata; `private`: all but where the picture was taken; `none`: nothing, and the colors are
-        converted to sRGB, which is what a picture without a profile is taken for.
+        metadata: `all` that the source had; `private`: all but where the picture was taken; `none`: nothing, and the
+        colors are converted to sRGB, which is what a picture without a profile is taken for.
         Raises BadInput where the format cannot hold the picture.
         """
-        if keep not in ("all", "private", "none"):
-            raise BadInput(f"keep is 'all', 'private' or 'none', not {keep!r}")
+        if metadata not in ("all", "private", "none"):
+            raise BadInput(f"metadata is 'all', 'private' or 'none', not {metadata!r}")
         flat = self.over("white") if format == "jpeg" else self
         pixels, icc, dpi, exif, xmp = flat.pixels, flat.icc, self.dpi, self.exif, self.xmp
         if pixels[..., 3].min() == np.iinfo(pixels.dtype).max:
             pixels = rgb_of(pixels)
-        if keep == "none" or format == "gif":  # which keeps nothing
+        if metadata == "none" or format == "gif":  # which keeps nothing
             pixels = to_srgb(pixels, icc)
             icc = dpi = exif = xmp = None
-        elif keep == "private":
+        elif metadata == "private":
             exif, xmp = without_gps(exif, xmp)
         return encode(
             pixels,
@@ -190,7 +190,7 @@ class Cutout:
         compress: Compress = "fast",
         quality: int | None = None,
         lossless: bool = False,
-        keep: Keep = "all",
+        metadata: Metadata = "all",
     ) -> None:
         """Write a file, whole or not at all, or write into a binary file object.
 
@@ -203,7 +203,7 @@ class Cutout:
                 raise BadInput(
                     f"{target}: no format for that suffix; use .png, .webp, .avif, .jpg, .tif or .gif, or give format="
                 )
-        data = self.to_bytes(format or "png", compress=compress, quality=quality, lossless=lossless, keep=keep)
+        data = self.to_bytes(format or "png", compress=compress, quality=quality, lossless=lossless, metadata=metadata)
         if isinstance(target, (str, Path)):
             write_bytes(Path(target), data)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from u2net.compose.background import Fit, Gradient
-from u2net.compose.crop import Framing, clipped, moved_inside
+from u2net.compose.crop import Crop, clipped, moved_inside
 from u2net.compose.cutout import Cutout
 from u2net.compose.lens_blur import check_strength, defocused
 from u2net.compose.shadow import ShadowKind
@@ -20,13 +20,13 @@ from u2net.types import Box, Picture
 class Layout:
     """What is done with a cutout, in this order; None: not done.
 
-    frame: see `Framing`. shadow, strength: see `Cutout.with_shadow`. background, fit, around: see `Cutout.over`. blur:
+    frame: see `Crop`. shadow, strength: see `Cutout.with_shadow`. background, fit, around: see `Cutout.over`. blur:
     instead of a background, the picture itself out of focus, see `lens_blur.defocused`. centred: keep the object in the
     middle of its frame then too.
     Raises BadInput for a background and a blur, and for a blur that cannot be.
     """
 
-    frame: Framing | None = None
+    frame: Crop | None = None
     shadow: ShadowKind | None = None
     strength: float = 1.0
     background: Picture | Color | Gradient | None = None
@@ -79,12 +79,12 @@ def apply_layout(cutout: Cutout, picture: Picture, wanted: Layout, *, may_be_emp
     return cutout if behind is None else cutout.over(behind, fit=wanted.fit, around=wanted.around)
 
 
-def frame_box(cutout: Cutout, frame: Framing, wanted: Layout) -> Box:
+def frame_box(cutout: Cutout, frame: Crop, wanted: Layout) -> Box:
     """The frame of `apply_layout`. With its own background it stays in the picture: beyond is nothing to blur."""
     return crop_box(cutout, frame, centred=wanted.centred or wanted.blur is None)
 
 
-def crop(picture: Picture, cutout: Cutout, frame: Framing, *, centred: bool = False) -> Cutout:
+def crop(picture: Picture, cutout: Cutout, frame: Crop, *, centred: bool = False) -> Cutout:
     """A picture with its own background, cut to a frame around its object.
 
     centred: the object is in the middle even where the frame then goes beyond the picture, which is transparent there;
@@ -95,7 +95,7 @@ def crop(picture: Picture, cutout: Cutout, frame: Framing, *, centred: bool = Fa
     return Cutout.opaque(picture, cutout.confidence).window(box, frame.size_of(box))
 
 
-def crop_box(cutout: Cutout, frame: Framing, *, centred: bool = False) -> Box:
+def crop_box(cutout: Cutout, frame: Crop, *, centred: bool = False) -> Box:
     """The box that `crop` cuts to."""
     box = cutout.frame_box(frame)
     if centred:

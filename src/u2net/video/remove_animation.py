@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.compose.background import Background, parse_background
-from u2net.compose.cutout import Cutout, Keep
+from u2net.compose.cutout import Cutout, Metadata
 from u2net.errors import BadInput, U2NetError
 from u2net.imaging.icc import to_srgb
-from u2net.imaging.regions import Keep as Parts
+from u2net.imaging.regions import Keep
 from u2net.imaging.samples import to_eight_bits
 from u2net.inference.open_session import default_session
 from u2net.inference.predict import Prediction
@@ -125,20 +125,20 @@ def encode_animation(
     compress: Compress = "fast",
     quality: int | None = None,
     lossless: bool = False,
-    keep: Keep = "all",
+    metadata: Metadata = "all",
 ) -> bytes:
     """Encode drawn frames, each with its time in milliseconds; see `encode_frames`.
 
-    keep: as for `Cutout.to_bytes`; what is kept is the first frame's. GIF is converted to sRGB.
+    metadata: as for `Cutout.to_bytes`; what is kept is the first frame's. GIF is converted to sRGB.
     """
-    plain = format == "gif" or keep == "none"
+    plain = format == "gif" or metadata == "none"
     kept: Kept = Kept()
 
     def levels() -> Iterator[tuple[NDArray[np.uint8], float]]:
         nonlocal kept
         for number, (cutout, duration_ms) in enumerate(drawn):
             if number == 0 and not plain:
-                exif, xmp = without_gps(cutout.exif, cutout.xmp) if keep == "private" else (cutout.exif, cutout.xmp)
+                exif, xmp = without_gps(cutout.exif, cutout.xmp) if metadata == "private" else (cutout.exif, cutout.xmp)
                 kept = Kept(cutout.icc, cutout.dpi, exif, xmp)
             pixels = to_srgb(cutout.pixels, cutout.icc) if plain else cutout.pixels
             yield to_eight_bits(pixels), duration_ms
@@ -158,7 +158,7 @@ def remove_animation(
     foreground: bool = True,
     hints: Sequence[Hint] = (),
     detail: bool = False,
-    keep: Parts = "all",
+    keep: Keep = "all",
     fill_holes: bool = False,
     min_area: float = 0.0,
     steady: bool = True,

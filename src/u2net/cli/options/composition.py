@@ -13,7 +13,7 @@ from u2net.cli.options.groups import Command, grouped
 from u2net.cli.options.values import Aspect, Margin, Percent, PictureSize, complete_files
 
 if TYPE_CHECKING:
-    from u2net.compose.crop import Framing
+    from u2net.compose.crop import Crop
     from u2net.compose.layout import Layout
     from u2net.types import Box
 
@@ -92,14 +92,14 @@ class FrameOptions:
     aspect: float | None
     size: Any
 
-    def frame(self, *, default: str | None = None) -> Framing | None:
+    def frame(self, *, default: str | None = None) -> Crop | None:
         """The frame that is wanted, or None. default: the name of the one to begin from where no flag is given.
 
         Raises BadInput for flags that make no frame together.
         """
         from dataclasses import replace
 
-        from u2net.compose.crop import FRAMINGS
+        from u2net.compose.crop import CROPS
         from u2net.errors import BadInput
 
         changes = {**(self.margin or {})}
@@ -115,9 +115,9 @@ class FrameOptions:
             changes |= {"margin": 0.0, "margin_px": 0}
         if isinstance(self.size, tuple) and self.aspect is None:
             changes["aspect"] = None  # a width and a height are an aspect
-        if self.aspect is not None and self.size is None and isinstance(FRAMINGS[name].size, tuple):
-            changes["size"] = max(FRAMINGS[name].size)  # type: ignore[arg-type]  # a tuple, as asked just now
-        return replace(FRAMINGS[name], **changes)
+        if self.aspect is not None and self.size is None and isinstance(CROPS[name].size, tuple):
+            changes["size"] = max(CROPS[name].size)  # type: ignore[arg-type]  # a tuple, as asked just now
+        return replace(CROPS[name], **changes)
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class BackgroundOptions:
             said["background"] = hash_of(Path(self.background))
         return said
 
-    def layout(self, frame: Framing | None, given: InputOptions) -> Layout:
+    def layout(self, frame: Crop | None, given: InputOptions) -> Layout:
         """All of it, read and checked. Raises BadInput for what excludes each other, and for no color or picture."""
         from u2net.compose.background import Gradient, parse_background
         from u2net.compose.layout import Layout
@@ -178,7 +178,7 @@ class BackgroundOptions:
         return Layout(frame, self.shadow, self.shadow_strength, behind, self.fit, self.around, self.blur)
 
 
-def framed_report(box: Box, frame: Framing) -> dict[str, Any]:
+def framed_report(box: Box, frame: Crop) -> dict[str, Any]:
     """What is reported of a frame: its box in the picture, and how many times it is enlarged, where it is."""
     rows, columns = frame.size_of(box)
     enlarged = max(rows / (box[3] - box[1]), columns / (box[2] - box[0]))

@@ -28,7 +28,7 @@ class Percent(click.types.StringParamType):
 
 
 class Margin(click.types.StringParamType):
-    """`10%` or `40`; given to the command as what a `Framing` takes."""
+    """`10%` or `40`; given to the command as what a `Crop` takes."""
 
     name = "PERCENT%|PIXELS"
 
