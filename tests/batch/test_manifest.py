@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from u2net.batch.inputs import Job
-from u2net.batch.manifest import FILE, Manifest, Outcome, identify, model_identity, open_manifest, temporary_files_of
+from u2net.batch.manifest import FILE, Manifest, Entry, identify, model_identity, open_manifest, temporary_files_of
 from u2net.errors import UnknownModel, WeightsUnavailable
 from u2net.inference.int8_ranges import find_ranges, table_path
 from u2net.models.cache import tables_dir
@@ -36,7 +36,7 @@ def make(manifest: Manifest, job: Job, **said: Any) -> None:
     """A result, and its row."""
     assert job.source and job.target
     job.target.write_bytes(b"result")
-    manifest.record(job, Outcome(identify(job.source, max_bytes=100), **{"result_bytes": 6, "found": True, **said}))
+    manifest.record(job, Entry(identify(job.source, max_bytes=100), **{"result_bytes": 6, "found": True, **said}))
 
 
 def status(job: Job, *, options: dict[str, Any] = OPTIONS, **how: Any) -> str:
@@ -116,7 +116,7 @@ def test_result_that_somebody_worked_on_is_not_lost(done: Job) -> None:
 def test_failed_one_is_tried_again(done: Job) -> None:
     assert done.source and done.target
     with open_manifest(done.target.parent, OPTIONS) as manifest:
-        manifest.record(done, Outcome(identify(done.source, max_bytes=100), error="is damaged"))
+        manifest.record(done, Entry(identify(done.source, max_bytes=100), error="is damaged"))
         assert manifest.status(done) == "failed before"
 
 
@@ -219,11 +219,11 @@ def test_row_is_there_after_a_kill(job: Job) -> None:
 import os, signal, sys
 from pathlib import Path
 from u2net.batch.inputs import Job
-from u2net.batch.manifest import Outcome, identify, open_manifest
+from u2net.batch.manifest import Entry, identify, open_manifest
 source, target = map(Path, sys.argv[1:])
 with open_manifest(target.parent, {"model": "u2net", "edges": "auto"}) as manifest:
     target.write_bytes(b"result")
-    manifest.record(Job(source, target), Outcome(identify(source, max_bytes=100), found=True, result_bytes=6))
+    manifest.record(Job(source, target), Entry(identify(source, max_bytes=100), found=True, result_bytes=6))
     os.kill(os.getpid(), signal.SIGKILL) if hasattr(signal, "SIGKILL") else os._exit(9)
 """
     subprocess.run([sys.executable, "-c", code, str(job.source), str(job.target)], check=False)

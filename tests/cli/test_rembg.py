@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +18,10 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from support.paths import EXAMPLES
-from u2net.cli import cli, rembg_folder
+from u2net.batch import run as running
+from u2net.batch.operation import FileWork
+from u2net.batch.settings import RunSettings, Watch
+from u2net.cli import cli
 from u2net.compat.rembg import RembgSession, new_session, remove
 from u2net.inference.session import Session
 
@@ -222,11 +226,11 @@ def test_only_inputs_whose_result_was_written_are_deleted(folder: Path) -> None:
 def test_result_that_cannot_be_written_keeps_its_input(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from u2net.errors import CannotWrite
 
-    def full(path: Path, data: bytes) -> None:
+    def full(path: Path, data: bytes, *, owner: str = "") -> None:
         raise CannotWrite(f"{path}: cannot be written: No space left on device")
 
     picture("coffee.jpg", folder / "in" / "a.jpg")
-    monkeypatch.setattr(rembg_folder, "write_bytes", full)
+    monkeypatch.setattr("u2net.batch.process.write_bytes", full)
     assert rembg("p", "-m", "u2netp", "-d", "in", "out").return_value == 1
     assert Path("in/a.jpg").exists()
 
@@ -237,8 +241,7 @@ def test_result_that_cannot_be_written_keeps_its_input(folder: Path, monkeypatch
 @pytest.fixture
 def watching(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], Result]:
     """Watches `in` into `out` while a function works on the files; then stops by stop.txt."""
-    monkeypatch.setattr(rembg_folder, "POLL_S", 0.05)
-    monkeypatch.setattr(rembg_folder.arrivals, "__kwdefaults__", {"every_s": 0.05})
+    monkeypatch.setattr(running, "POLL_S", 0.05)
 
     def watch(work: Callable[[], None], *flags: str) -> Result:
         def run() -> None:
@@ -323,11 +326,14 @@ def test_watched_file_whose_result_is_anothers_fails_and_stays(watching: Callabl
 
 
 def test_watch_ends_cleanly_at_ctrl_c(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = iter([signal.SIGINT])
+
     def interrupt(_: float) -> None:
-        raise KeyboardInterrupt
+        for number in asked:
+            signal.raise_signal(number)
 
     Path("in").mkdir()
-    monkeypatch.setattr(rembg_folder.time, "sleep", interrupt)
+    monkeypatch.setattr(running.time, "sleep", interrupt)
     assert rembg("p", "-m", "u2netp", "-w", "in", "out").return_value == 0
 
 
@@ -335,8 +341,14 @@ def test_stop_txt_of_an_earlier_run_does_not_stop_this_one(folder: Path) -> None
     Path("in").mkdir()
     Path("in/stop.txt").touch()
     picture("cat.png", folder / "in" / "a.jpg")
-    jobs = rembg_folder.arrivals(Path("in"), Path("out"), every_s=0.01)
-    assert next(jobs).source == Path("in/a.jpg")
+    watch = Watch((Path("in"),), Path("out"), ".png", until=Path("in/stop.txt"))
+    run = running.Run([], lambda requests: FileWork(bytes.upper), RunSettings(), watch=watch)
+    outcomes = run.outcomes()
+    assert next(outcomes).source == Path("in/a.jpg")
+    assert Path("out/a.png").read_bytes() == Path("in/a.jpg").read_bytes().upper()
+    Path("in/stop.txt").write_text("now")
+    assert list(outcomes) == []
+    assert not Path("in/stop.txt").exists()
 
 
 # -- b and d

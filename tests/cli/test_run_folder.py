@@ -26,7 +26,9 @@ from PIL import Image
 
 from support.small_onnx import small_network
 from u2net.batch.manifest import FILE
-from u2net.cli import cli, run_folder
+from u2net.batch import inputs
+from u2net.batch import run as running
+from u2net.cli import cli
 from u2net.errors import CannotWrite, UnreadablePicture
 from u2net.system import files
 
@@ -213,8 +215,8 @@ def test_input_that_vanishes_is_reported_and_the_rest_is_done(folder: Path, monk
         shutil.rmtree("in/deep")
         return jobs
 
-    plan = run_folder.plan
-    monkeypatch.setattr(run_folder, "plan", plan_then_lose)
+    plan = inputs.plan
+    monkeypatch.setattr(inputs, "plan", plan_then_lose)
     result = remove("in", "-o", "out")
     assert result.return_value == 1
     assert result.stderr.count("there is no such file") == 2
@@ -427,7 +429,7 @@ def test_ctrl_c_while_the_model_is_opened_ends_at_once(folder: Path) -> None:
 @pytest.fixture
 def watching(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
     """Watches `in` into `out` while a function works on the files, then Ctrl-C."""
-    monkeypatch.setattr(run_folder, "POLL_S", 0.02)
+    monkeypatch.setattr(running, "POLL_S", 0.02)
 
     def watch(work: Callable[[], None], *flags: str, output: str = "out") -> Result:
         failed: list[BaseException] = []
@@ -493,8 +495,8 @@ def test_watch_resumes_and_its_output_may_lie_in_its_input(folder: Path, watchin
 def test_watch_sees_what_comes_soon_after_long_work(
     watching: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = run_folder._Batch.task
-    monkeypatch.setattr(run_folder._Batch, "task", lambda batch, job: time.sleep(0.5) or real(batch, job))
+    real = running.Run._task
+    monkeypatch.setattr(running.Run, "_task", lambda batch, job: time.sleep(0.5) or real(batch, job))
     took: list[float] = []
 
     def work() -> None:
@@ -539,10 +541,10 @@ def test_watched_picture_whose_result_is_anothers_is_refused(watching: Callable[
 
 @needs_signals
 def test_watched_folder_that_vanishes_is_waited_for(
-    watching: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+    watching: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     missed = threading.Event()
-    real = run_folder.jobs_below
+    real = running.jobs_below
 
     def look(*arguments: Any, **named: Any) -> Any:
         try:
@@ -551,7 +553,7 @@ def test_watched_folder_that_vanishes_is_waited_for(
             missed.set()
             raise
 
-    monkeypatch.setattr(run_folder, "jobs_below", look)
+    monkeypatch.setattr(running, "jobs_below", look)
 
     def work() -> None:
         wait_for(lambda: results() == ALL)
@@ -563,7 +565,7 @@ def test_watched_folder_that_vanishes_is_waited_for(
 
     result = watching(work, "--json")
     assert result.return_value == 0
-    assert result.stderr.count("waiting for it") == 1
+    assert caplog.text.count("waiting for it") == 1
     assert len(lines(result)) == 9  # those of before have not come again
 
 

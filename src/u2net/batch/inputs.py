@@ -33,14 +33,18 @@ RESULT_TAGS = (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One picture to read and one file to write; None stands for standard input and standard output."""
+    """One picture to read and one file to write; None stands for standard input and standard output.
+
+    label: the name of a source that is no file.
+    """
 
     source: Path | None
     target: Path | None
+    label: str = "-"
 
     @property
     def name(self) -> str:
-        return "-" if self.source is None else str(self.source)
+        return self.label if self.source is None else str(self.source)
 
 
 @dataclass(frozen=True)
@@ -114,10 +118,10 @@ def plan(
     return jobs
 
 
-def plan_unwritten(inputs: Sequence[str]) -> dict[Job, Path]:
+def plan_unwritten(inputs: Sequence[str], *, excludes: Sequence[str] = ()) -> dict[Job, Path]:
     """Turn what a user typed into jobs that write no picture, each with its place below the folder it was found in.
 
-    inputs, errors: as for `plan`; results of earlier runs are left out.
+    inputs, excludes, errors: as for `plan`; results of earlier runs are left out.
     """
     if "" in inputs:
         raise BadInput("an empty name stands for nothing: is a variable of the shell unset?")
@@ -126,9 +130,11 @@ def plan_unwritten(inputs: Sequence[str]) -> dict[Job, Path]:
             raise BadInput("standard input (-) is one picture; it cannot be mixed with other inputs")
         return {Job(None, None): Path("stdin")}
     found = {Job(item.path, None): item.inside for text in inputs for item in _expand(text, None)}
-    kept = {job: inside for job, inside in found.items() if not _is_result(inside)}
+    kept = {
+        job: inside for job, inside in found.items() if not _is_result(inside) and not is_excluded(inside, excludes)
+    }
     if not kept:
-        raise BadInput(f"{' '.join(inputs)}: only results of earlier runs, nothing to do")
+        raise BadInput(f"{' '.join(inputs)}: only results of earlier runs, or excluded; nothing to do")
     return kept
 
 

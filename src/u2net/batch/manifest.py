@@ -56,7 +56,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Entry:
     """What became of a job. found: whether there was an object, None where that is not known. result_bytes: of the file
     that was written. times_s: of reading, working and writing, as far as they were come to. error: why it failed."""
 
@@ -90,7 +90,7 @@ def hash_of(path: Path) -> str:
     return hex_of(hashlib.blake2b(digest_size=16), path)
 
 
-def model_identity(model: str, precision: Precision) -> str:
+def model_identity(model: str | Path, precision: Precision) -> str:
     """What is another text for other weights, the published checksum or the hash of a user's own file, and for another
     table where the model may be int8 by it.
 
@@ -157,11 +157,11 @@ class Manifest:
             return "input changed"  # reading it will say what is wrong
         return "up to date" if result.st_size == result_bytes else "changed by hand"
 
-    def record(self, job: Job, outcome: Outcome) -> None:
+    def record(self, job: Job, entry: Entry) -> None:
         """Write down what became of a job; at once, so that it is there after a kill. A record that cannot be written
         is said once and stops nothing."""
         assert job.source is not None
-        input, times = outcome.input, outcome.times_s or {}
+        input, times = entry.input, entry.times_s or {}
         values = {
             "target": self._key(job),
             "source": _storable(job.source),
@@ -169,11 +169,11 @@ class Manifest:
             "source_mtime_ns": input and input.mtime_ns,
             "source_hash": input and input.hash,
             "options": self._options,
-            "outcome": "failed" if outcome.error else "done",
-            "error": outcome.error and outcome.error.encode("utf-8", "replace").decode(),
-            "found": outcome.found,
-            "confidence": outcome.confidence,
-            "result_bytes": outcome.result_bytes,
+            "outcome": "failed" if entry.error else "done",
+            "error": entry.error and entry.error.encode("utf-8", "replace").decode(),
+            "found": entry.found,
+            "confidence": entry.confidence,
+            "result_bytes": entry.result_bytes,
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             **{f"{step}_s": times.get(step) for step in ("read", "work", "write")},
         }

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from u2net.batch.settings import EncodingOptions
+from u2net.batch.settings import Encoding
 from u2net.errors import NothingSalient
-from u2net.io.write import Format, encode
 
 if TYPE_CHECKING:
+    from u2net.compose.crop import Crop
     from u2net.compose.cutout import Cutout
     from u2net.inference.predict import Prediction
-    from u2net.types import Picture
+    from u2net.types import Box, Picture
     from u2net.video.animation import Animation
 
-Report = dict[str, Any]
-Work = Callable[["Picture"], tuple["Callable[[], bytes] | None", Report]]
+Report: TypeAlias = dict[str, Any]
+Function: TypeAlias = Callable[["Picture"], tuple["Callable[[], bytes] | None", Report]]
 """From a picture to what encodes the result, and what to report: confidence, box and so on. Without the first nothing
 is written."""
+
+
+@dataclass(frozen=True)
+class FileWork:
+    """Work that takes a file as it is. convert: from its bytes to those of the result."""
+
+    convert: Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True)
@@ -27,21 +34,17 @@ class Drawing:
     """The work of a command that makes a picture of a picture, in two steps.
 
     find: what the network says of a picture. draw: what is made of the two, and what to report beside the prediction's
-    confidence. format, encoding: how it is written. grey: the result is written without colors, as masks are.
+    confidence. encoding: how it is written. grey: the result is written without colors, as masks are.
     needs_object: a picture without one, or an animation without one in any frame, is an error. moves: whether frames
     of an animation can be drawn one by one.
     """
 
     find: Callable[[Picture], Prediction]
     draw: Callable[[Picture, Prediction], tuple[Cutout, Report]]
-    format: Format
-    encoding: EncodingOptions
+    encoding: Encoding
     grey: bool = False
     needs_object: bool = False
     moves: bool = True
-
-    def __call__(self, picture: Picture) -> tuple[Callable[[], bytes], Report]:
-        return self.drawn(picture, self.found(picture))
 
     def found(self, picture: Picture) -> Prediction:
         """The first step. Raises NothingSalient where an object is needed."""
@@ -49,11 +52,11 @@ class Drawing:
         self._refuse_empty(report_of(prediction))
         return prediction
 
-    def drawn(self, picture: Picture, prediction: Prediction) -> tuple[Callable[[], bytes], Report]:
-        """The second step: what encodes the result, and the report."""
+    def drawn(self, picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
+        """The second step: the result, and the report."""
         drawn, report = self.draw(picture, prediction)
         self._refuse_empty(report_of(prediction) | report)
-        return lambda: self.encode(drawn), report_of(prediction) | report
+        return drawn, report_of(prediction) | report
 
     def _refuse_empty(self, report: Report) -> None:
         if self.needs_object and not report["found"]:
@@ -63,10 +66,13 @@ class Drawing:
 
     def encode(self, drawn: Cutout) -> bytes:
         """The bytes of the file."""
+        from u2net.io.write import encode
+
+        how = self.encoding
         if not self.grey:
-            return drawn.to_bytes(self.format, metadata=self.encoding.metadata, **self.encoding.choices)
-        dpi = None if self.encoding.strip else drawn.dpi
-        return encode(drawn.pixels[..., 0], format=self.format, dpi=dpi, **self.encoding.choices)
+            return drawn.to_bytes(how.format, metadata=how.metadata, **how.choices)
+        dpi = None if how.metadata == "none" else drawn.dpi
+        return encode(drawn.pixels[..., 0], format=how.format, dpi=dpi, **how.choices)
 
     def moving(self, animation: Animation) -> tuple[bytes, Report]:
         """The bytes of an animation of which every frame is drawn, and a report on all of them together."""
@@ -83,11 +89,13 @@ class Drawing:
                 bare = replace(drawn.cutout, icc=None, exif=None, xmp=None) if self.grey else drawn.cutout
                 yield bare, drawn.duration_ms
 
-        choices = {"format": self.format, "metadata": self.encoding.metadata, **self.encoding.choices}
-        data = encode_animation(frames(), plays=animation.plays, **choices)
+        data = encode_animation(frames(), plays=animation.plays, **vars(self.encoding))
         together = report_of_all(reports)
         self._refuse_empty(together)
         return data, together | {"frames": len(reports), "duration_s": round(duration_ms / 1000, 3)}
+
+
+Work: TypeAlias = "Drawing | FileWork | Function"
 
 
 def report_of_all(reports: Sequence[Report]) -> Report:
@@ -112,3 +120,10 @@ def report_on(cutout: Cutout) -> Report:
 def report_of(prediction: Prediction) -> Report:
     confidence = round(prediction.confidence, 4)
     return {"confidence": confidence, "found": prediction.found, "precision": prediction.precision}
+
+
+def framed_report(box: Box, frame: Crop) -> Report:
+    """What is reported of a frame: its box in the picture, and how many times it is enlarged, where it is."""
+    rows, columns = frame.size_of(box)
+    enlarged = max(rows / (box[3] - box[1]), columns / (box[2] - box[0]))
+    return {"crop": box} | ({"enlarged": round(enlarged, 1)} if enlarged > 1 else {})

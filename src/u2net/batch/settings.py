@@ -1,54 +1,76 @@
-"""Limits and encoding of a run, as plain data."""
+"""How a run goes and how its files are written, as plain data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from u2net.io.read import MAX_BYTES, MAX_PIXELS
+
+if TYPE_CHECKING:
+    from u2net.compose.cutout import Metadata
+    from u2net.io.png import Compress
+    from u2net.io.write import Format
 
 
 @dataclass(frozen=True)
-class InputOptions:
-    """What the flags about inputs and reporting say."""
+class RunSettings:
+    """What goes for every picture of a run.
 
-    inputs: tuple[str, ...]
-    output: str | None
-    fail_if_empty: bool
-    max_megapixels: float
-    max_megabytes: float
-    as_json: bool
-    quiet: bool
+    fail_if_empty: a picture without an object is not written, and counts as failed. max_pixels, max_bytes: larger
+    pictures and files are refused. beside: results lie beside their inputs, because no output was named. writes:
+    results are written; else `Outcome.cutout` holds them.
+    """
 
-    @property
-    def limits(self) -> dict[str, int]:
-        """What `read` takes."""
-        return {"max_pixels": int(self.max_megapixels * 1e6), "max_bytes": int(self.max_megabytes * 1e6)}
+    fail_if_empty: bool = False
+    max_pixels: int = MAX_PIXELS
+    max_bytes: int = MAX_BYTES
+    beside: bool = False
+    writes: bool = True
 
 
 @dataclass(frozen=True)
-class EncodingOptions:
-    """What the flags about the written file say. file_format: None where only the name of the output can tell."""
+class Encoding:
+    """How a result is written; see `Cutout.to_bytes`.
 
-    file_format: Any
-    compress: Any
-    quality: int | None
-    lossless: bool
-    strip: bool
-    private: bool
+    Raises BadInput where the format has no use for `quality` or `lossless`: before the first picture, not after it.
+    """
+
+    format: Format = "png"
+    compress: Compress = "fast"
+    quality: int | None = None
+    lossless: bool = False
+    metadata: Metadata = "all"
+
+    def __post_init__(self) -> None:
+        from u2net.io.write import check_quality
+
+        check_quality(self.format, self.quality, self.lossless)
 
     @property
-    def metadata(self) -> Literal["all", "private", "none"]:
-        """What travels from the input to the result besides the pixels."""
-        return "none" if self.strip else "private" if self.private else "all"
+    def suffix(self) -> str:
+        """Of the files, like `.png`."""
+        from u2net.io.write import SUFFIX_OF_FORMAT
+
+        return SUFFIX_OF_FORMAT[self.format]
 
     @property
     def choices(self) -> dict[str, Any]:
-        """What `encode` and `Cutout.to_bytes` both take."""
+        """What `encode` and `Cutout.to_bytes` both take besides the format."""
         return {"compress": self.compress, "quality": self.quality, "lossless": self.lossless}
 
-    def format_for(self, output: str | None) -> Any:
-        """The format to write. Raises BadInput where it has no use for another flag."""
-        from u2net.io.write import check_quality, format_of
 
-        chosen = self.file_format or format_of(output or "") or "png"
-        check_quality(chosen, self.quality, self.lossless)  # before the first picture is cut out, not after
-        return chosen
+@dataclass(frozen=True)
+class Watch:
+    """A run that goes on with what arrives.
+
+    folders: looked into again and again. output: results go there, mirrored. suffix: of results. excludes: see
+    `inputs.is_excluded`. until: the run ends when this file appears, or is written anew, and deletes it.
+    """
+
+    folders: tuple[Path, ...]
+    output: Path
+    suffix: str
+    excludes: tuple[str, ...] = ()
+    until: Path | None = None

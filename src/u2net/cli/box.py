@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,25 +11,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from u2net.batch.settings import InputOptions
-from u2net.cli.options.groups import Sectioned
-from u2net.cli.options.objects import EdgeOptions, SubjectOptions, edge_options, subject_options
-from u2net.cli.options.pictures import picture_options
-from u2net.cli.options.session import SessionOptions
 from u2net.cli.options.values import complete_files
+from u2net.cli.picture_command import PictureRun, picture_command
 
 if TYPE_CHECKING:
-    from u2net.batch.inputs import Job
+    from u2net.batch.process import Outcome
+    from u2net.inference.session import Session
     from u2net.types import Picture
 
 
-@click.command(
-    "box",
-    cls=Sectioned,
+@picture_command(
+    "box", "subject", "edge",
+    tag="boxed",
     epilog="Examples: u2net box cat.jpg · u2net box photos/ --parts --coco boxes.json · "
     "u2net box photos/ --yolo labels/ --label shoe · u2net box cat.jpg --draw out/",
-)
-@picture_options
+)  # fmt: skip
 @click.option("--parts", is_flag=True, help="A box for each separate object, instead of one around all.")
 @click.option("--coco", metavar="FILE", help="Write a COCO file of all pictures.", shell_complete=complete_files)
 @click.option(
@@ -39,19 +36,8 @@ if TYPE_CHECKING:
 )
 @click.option("--label", default="object", show_default=True, help="What the objects are called in these files.")
 @click.option("--colour", "--color", "color", default="#ff2d55", show_default=True, help="Of the boxes that are drawn.")
-@subject_options
-@edge_options
 def command(
-    session: SessionOptions,
-    given: InputOptions,
-    parts: bool,
-    coco: str | None,
-    yolo: str | None,
-    draw: str | None,
-    label: str,
-    color: str,
-    subject: SubjectOptions,
-    edge: EdgeOptions,
+    run: PictureRun, parts: bool, coco: str | None, yolo: str | None, draw: str | None, label: str, color: str
 ) -> int:
     """Say where the objects are.
 
@@ -64,13 +50,13 @@ def command(
     """
     from u2net.batch.inputs import Job, plan, plan_unwritten, refuse_overwriting
     from u2net.batch.operation import Report, report_of
-    from u2net.cli.run_pictures import run
     from u2net.datasets.annotations import Annotation, Detection, draw_boxes, find_boxes, to_coco, to_yolo
     from u2net.errors import BadInput
     from u2net.imaging.color import parse_color
     from u2net.system.files import check_target, make_folder, write_bytes
     from u2net.tasks.remove import segment
 
+    given = run.given
     parse_color(color)
     if not label.strip() or not label.isprintable():
         raise BadInput("--label is the objects' name; a word or two on one line")
@@ -79,7 +65,7 @@ def command(
         raise BadInput("without -o and --coco the boxes go to standard output; give these a file, or leave them out")
     texts = {job: Path(yolo) / inside.with_suffix(".txt") for job, inside in places.items()} if yolo else {}
     classes = Path(yolo or "", "classes.txt")
-    jobs = plan(given.inputs, draw, tag="boxed", suffix=".png") if draw else list(places)
+    jobs = plan(given.inputs, draw, tag=run.tag, suffix=".png") if draw else list(places)
     for file in (coco, given.output):
         if file is not None:
             if Path(file).is_dir():
@@ -88,14 +74,13 @@ def command(
     files = [Path(file) for file in (coco, given.output) if file] + [*texts.values(), *[classes] * bool(yolo)]
     files += [job.target for job in jobs if job.target]
     refuse_overwriting(files, [job.source for job in places if job.source])
-    arguments = subject.arguments
-    opened = session.open(quiet=given.quiet)
+    arguments = run.subject.arguments
     annotations: list[Annotation] = []
     reports: list[Report] = []
 
-    def work(picture: Picture) -> tuple[Callable[[], bytes] | None, Report]:
-        prediction = segment(opened, picture, **arguments)
-        found = find_boxes(edge.cut(picture, prediction), parts=parts)
+    def find(session: Session, picture: Picture) -> tuple[Callable[[], bytes] | None, Report]:
+        prediction = segment(session, picture, **arguments)
+        found = find_boxes(run.edge.cut(picture, prediction), parts=parts)
         boxes = [one.box for one in found]
         report: Report = {"boxes": boxes, "areas": [one.area for one in found], **report_of(prediction)}
         if draw is None:
@@ -103,20 +88,28 @@ def command(
         drawn = draw_boxes(picture, boxes, color=color)
         return lambda: drawn.to_bytes("png", metadata="private"), report
 
-    def done(job: Job, report: Report) -> None:
-        inside = places[Job(job.source, None)]
+    def note(outcome: Outcome) -> None:
+        if outcome.error:
+            return
+        report, place = outcome.report, Job(outcome.job.source, None)
         found = tuple(map(Detection, report["boxes"], report["areas"]))
         height, width = report["size"]
-        annotations.append(Annotation(inside.as_posix(), (height, width), found, report["confidence"]))
+        annotations.append(Annotation(places[place].as_posix(), (height, width), found, report["confidence"]))
         reports.append({name: value for name, value in report.items() if name != "times_s"})
         if yolo is not None:
-            text = texts[Job(job.source, None)]
+            text = texts[place]
             make_folder(text.parent)
             write_bytes(text, to_yolo(annotations[-1]).encode())
 
     lines = not (given.output or coco or yolo or draw or given.quiet)
     asked = replace(given, as_json=given.as_json or lines, output=draw)
-    code = run(jobs, work, asked, writes=draw is not None, done=done)
+    code = run.do(
+        lambda requests: functools.partial(find, run.open(requests)),
+        jobs,
+        given=asked,
+        writes=draw is not None,
+        each=note,
+    )
     for file, content in ((given.output, reports), (coco, to_coco(annotations, label=label))):
         if file is not None and annotations:
             make_folder(Path(file).parent)

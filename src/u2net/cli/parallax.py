@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from u2net.batch.settings import InputOptions
-from u2net.cli.options.groups import Sectioned
-from u2net.cli.options.objects import SubjectOptions, edges_option, subject_options
-from u2net.cli.options.pictures import picture_options
-from u2net.cli.options.session import SessionOptions
+from u2net.cli.picture_command import PictureRun, picture_command
 
 if TYPE_CHECKING:
-    from u2net.matting.alpha import Edges
+    from u2net.inference.session import Session
     from u2net.types import Picture
 
 
-@click.command(
-    "parallax",
-    cls=Sectioned,
+@picture_command(
+    "parallax", "subject", "edges",
+    tag="parallax",
     epilog="Examples: u2net parallax cat.jpg · u2net parallax cat.jpg -o cat.gif --size 480 · "
     "u2net parallax photos/ -o moving/ --amount 3 --seconds 4",
-)
-@picture_options
-@subject_options
+)  # fmt: skip
 @click.option("--format", "file_format", type=click.Choice(["webp", "gif"]), help="Default: by -o, else webp.")
 @click.option("--seconds", type=float, default=3, show_default=True, help="How long one round of the movement takes.")
 @click.option("--fps", type=float, default=20, show_default=True, help="Frames a second.")
@@ -40,17 +35,13 @@ if TYPE_CHECKING:
 @click.option(
     "--size", "size_px", type=int, default=720, show_default=True, metavar="PIXELS", help="The frames' longer side."
 )
-@edges_option
 def command(
-    session: SessionOptions,
-    given: InputOptions,
-    subject: SubjectOptions,
+    run: PictureRun,
     file_format: Literal["webp", "gif"] | None,
     seconds: float,
     fps: float,
     amount: float,
     size_px: int,
-    edges: Edges,
 ) -> int:
     """Let a picture move in depth: a short film, without end, of the object before its background.
 
@@ -62,32 +53,29 @@ def command(
 
     import cv2
 
-    from u2net.batch.inputs import plan
-    from u2net.batch.operation import Report, report_of, report_on
-    from u2net.cli.run_pictures import run
+    from u2net.batch.operation import report_of, report_on
     from u2net.compose.parallax import check_parallax, parallax
     from u2net.errors import BadInput
     from u2net.tasks.remove import cut_out, segment
     from u2net.video.write_animation import encode_frames
 
     count = check_parallax(seconds=seconds, fps=fps, amount=amount, size_px=size_px)
-    named = Path(given.output or "").suffix.lower()
+    output = run.given.output
+    named = Path(output or "").suffix.lower()
     if named in (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm"):
-        raise BadInput(f"-o {given.output}: video files are not written here; use .webp or .gif")
+        raise BadInput(f"-o {output}: video files are not written here; use .webp or .gif")
     chosen: Literal["webp", "gif"] = file_format or ("gif" if named == ".gif" else "webp")
     if named in (".webp", ".gif") and named != f".{chosen}":
-        raise BadInput(f"-o {given.output}: the result is {chosen}, which that name does not say; leave --format out")
+        raise BadInput(f"-o {output}: the result is {chosen}, which that name does not say; leave --format out")
     quality = 80 if chosen == "webp" else None
-    jobs = plan(given.inputs, given.output, tag="parallax", suffix=f".{chosen}")
-    arguments = subject.arguments
-    opened = session.open(quiet=given.quiet)
+    arguments = run.subject.arguments
 
-    def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
-        prediction = segment(opened, picture, **arguments)
-        cutout = cut_out(picture, prediction, edges=edges)
+    def animate(session: Session, picture: Picture) -> tuple[Callable[[], bytes], dict[str, Any]]:
+        prediction = segment(session, picture, **arguments)
+        cutout = cut_out(picture, prediction, edges=run.edges)
         frames = parallax(picture, cutout, seconds=seconds, fps=fps, amount=amount, size_px=size_px)
         timed = ((cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA), 1000 * seconds / count) for frame in frames)
         report = report_on(cutout) | {"frames": count}
         return lambda: encode_frames(timed, format=chosen, quality=quality), report_of(prediction) | report
 
-    return run(jobs, work, given)
+    return run.do(lambda requests: functools.partial(animate, run.open(requests)), run.plan(suffix=f".{chosen}"))

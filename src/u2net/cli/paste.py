@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import threading
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from u2net.batch.settings import EncodingOptions, InputOptions
-from u2net.cli.options.groups import Sectioned
-from u2net.cli.options.objects import EdgeOptions, SubjectOptions, edge_options, subject_options
-from u2net.cli.options.pictures import encoding_options, picture_options
-from u2net.cli.options.session import SessionOptions
 from u2net.cli.options.values import complete_files
+from u2net.cli.picture_command import PictureRun, picture_command
 
 if TYPE_CHECKING:
     from u2net.compose.cutout import Cutout
@@ -37,17 +31,15 @@ class _Place(click.types.StringParamType):
         return x, y
 
 
-@click.command(
-    "paste",
-    cls=Sectioned,
-    epilog="Examples: u2net paste cat.jpg --onto sofa.jpg --at 900,700 --scale 0.5 --rotate -8 · "
+@picture_command(
+    "paste", "subject", "edge", "encoding",
+    tag="pasted",
+    epilog="Examples: u2net paste cat.jpg sofa.jpg · u2net paste cat.jpg --onto sofa.jpg --at 900,700 --scale 0.5 · "
     "u2net paste cat.cutout.png --onto sofa.jpg --fit · u2net paste plant.jpg --onto screen.png --locate view.jpg",
+)  # fmt: skip
+@click.option(
+    "--onto", metavar="FILE", help="The picture to paste onto; or name it last: IN FILE.", shell_complete=complete_files
 )
-@picture_options
-@subject_options
-@edge_options
-@encoding_options
-@click.option("--onto", metavar="FILE", required=True, help="The picture to paste onto.", shell_complete=complete_files)
 @click.option(
     "--at",
     type=_Place(),
@@ -73,12 +65,8 @@ class _Place(click.types.StringParamType):
     shell_complete=complete_files,
 )
 def command(
-    session: SessionOptions,
-    given: InputOptions,
-    subject: SubjectOptions,
-    edge: EdgeOptions,
-    encoding: EncodingOptions,
-    onto: str,
+    run: PictureRun,
+    onto: str | None,
     at: tuple[float, float] | None,
     anchor: Anchor,
     scale: float | None,
@@ -93,49 +81,44 @@ def command(
     its input as <stem>.pasted.png, or into -o as <stem>.png. Exit codes as in `u2net remove`; a picture without an
     object is an error (3).
     """
+    from dataclasses import replace
+
     import numpy as np
 
-    from u2net.batch.inputs import plan
-    from u2net.batch.operation import Drawing, Report
-    from u2net.cli.run_pictures import run
     from u2net.compose.cutout import Cutout
     from u2net.compose.match_view import match_view
     from u2net.compose.paste import pasted, place
     from u2net.errors import BadInput
     from u2net.inference.predict import Prediction
     from u2net.io.read import read
-    from u2net.io.write import SUFFIX_OF_FORMAT
     from u2net.models.registry import DEFAULT_MODEL, MODELS
     from u2net.tasks.remove import is_cutout, segment
 
     if at is not None and locate is not None:
         raise BadInput("--at and --locate both say where; give one of them")
-    chosen = encoding.format_for(given.output)
-    jobs = plan(
-        given.inputs, given.output, tag="pasted", suffix=SUFFIX_OF_FORMAT[chosen], cutouts=True, reads=[onto, locate]
-    )
-    target = read(onto, **given.limits)
-    located: Report = {}
+    if onto is None:
+        if len(run.given.inputs) != 2:
+            raise BadInput("say what to paste onto: u2net paste IN FILE, or with several IN: --onto FILE")
+        *inputs, onto = run.given.inputs
+        run.given = replace(run.given, inputs=tuple(inputs))
+    target = read(onto, **run.given.limits)
+    located: dict[str, Any] = {}
     if locate is not None:
-        found = match_view(read(locate, **given.limits).pixels, target.pixels)
+        found = match_view(read(locate, **run.given.limits).pixels, target.pixels)
         at = found.x, found.y
         where = {"scale": round(found.scale, 4), "rotation": round(found.rotation, 2), "matches": found.matches}
         located = {"located": {"at": [round(found.x, 1), round(found.y, 1)], **where}}
-    arguments = subject.arguments
-    opening = threading.Lock()  # two pictures are in work at a time
-    open_session = functools.cache(lambda: session.open(quiet=given.quiet))  # cutouts need none
+    arguments = run.subject.arguments
 
     def find(picture: Picture) -> Prediction:
         if is_cutout(picture):
             return Prediction(np.ones((1, 1), np.float32), picture.size, MODELS[DEFAULT_MODEL])
-        with opening:
-            opened = open_session()
-        return segment(opened, picture, **arguments)
+        return segment(run.open(), picture, **arguments)  # opened now: cutouts need none
 
-    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
-        cutout = Cutout.opaque(picture) if is_cutout(picture) else edge.cut(picture, prediction)
+    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, dict[str, Any]]:
+        cutout = Cutout.opaque(picture) if is_cutout(picture) else run.edge.cut(picture, prediction)
         placed = place(cutout, target.size, at=at, anchor=anchor, scale=scale, rotation=rotate, fit=fit)
         report = {"box": placed.box, "scale": round(placed.scale, 4), "rotation": rotate, **located}
         return pasted(cutout, target, placed), report
 
-    return run(jobs, Drawing(find, draw, chosen, encoding), given)
+    return run.each(draw, find=find, cutouts=True, reads=[onto, locate])

@@ -2,59 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
-
 import click
 
-from u2net.batch.settings import EncodingOptions, InputOptions
-from u2net.cli.options.composition import (
-    BackgroundOptions,
-    FrameOptions,
-    background_options,
-    frame_options,
-    framed_report,
-)
-from u2net.cli.options.folder import FolderOptions, folder_options
-from u2net.cli.options.groups import Sectioned
-from u2net.cli.options.objects import EdgeOptions, SubjectOptions, edge_options, subject_options
-from u2net.cli.options.pictures import encoding_options, picture_options
-from u2net.cli.options.session import SessionOptions
-from u2net.version import __version__
-
-if TYPE_CHECKING:
-    from u2net.compose.cutout import Cutout
-    from u2net.inference.predict import Prediction
-    from u2net.types import Picture
+from u2net.cli.picture_command import PictureRun, picture_command
 
 
-@click.command(
-    "remove",
-    cls=Sectioned,
+@picture_command(
+    "remove", "subject", "edge", "framed", "scene", "encoding", "many",
     epilog="Examples: u2net remove cat.jpg · u2net remove photos/ -o cutouts/ · "
     "u2net remove shoe.jpg --background white -o white.jpg · cat cat.jpg | u2net remove - > cat.png · "
     "u2net remove in/ -o shop/ --crop marketplace --shadow contact --format webp",
-)
-@picture_options
-@subject_options
-@edge_options
+)  # fmt: skip
 @click.option("--only-mask", is_flag=True, help="Write the alpha as a grey picture instead of the cutout.")
-@frame_options
-@background_options
-@encoding_options
-@folder_options
-def command(
-    session: SessionOptions,
-    given: InputOptions,
-    subject: SubjectOptions,
-    edge: EdgeOptions,
-    only_mask: bool,
-    framed: FrameOptions,
-    scene: BackgroundOptions,
-    encoding: EncodingOptions,
-    many: FolderOptions,
-) -> int:
+def command(run: PictureRun, only_mask: bool) -> int:
     """Cut the object out of pictures.
 
     IN is a picture, a folder (searched recursively), a pattern, or - for standard input. A result is written beside its
@@ -64,58 +24,44 @@ def command(
     Exit codes: 0 done, 1 some pictures failed, 2 wrong usage or bad input, 3 no object (--fail-if-empty, or nothing to
     crop or to cast a shadow), 4 no weights, 5 no such device or engine.
     """
-    from u2net.batch.manifest import model_identity
-    from u2net.batch.operation import Drawing, Report, report_on
-    from u2net.cli.run_folder import Plan, run_many
-    from u2net.compose.layout import apply_layout, frame_box
-    from u2net.errors import BadInput
-    from u2net.io.write import SUFFIX_OF_FORMAT
-    from u2net.tasks.remove import segment
+    from dataclasses import replace
+    from pathlib import Path
 
-    if only_mask and (scene.given or scene.shadow):
-        raise BadInput("--only-mask is the alpha alone; it and a background or a shadow exclude each other")
-    frame = framed.frame()
-    wanted = scene.layout(frame, given)
-    arguments = subject.arguments
-    chosen = encoding.format_for(given.output)
-    if chosen == "jpeg" and not (wanted.replaces or only_mask or given.quiet or many.dry_run):
+    from u2net.batch.inputs import are_many, jobs_below
+    from u2net.batch.removal import Removal
+    from u2net.batch.run import Run
+    from u2net.batch.settings import Watch
+    from u2net.cli.show import check_streams, leave, say_what_would_be_done, show
+
+    given, many, encoding = run.given, run.many, run.encoded
+    layout = run.scene.layout(run.framed.frame(), given)
+    removal = Removal(**run.subject.arguments, **vars(run.edge), only_mask=only_mask, layout=layout, encoding=encoding)
+    if encoding.format == "jpeg" and not (layout.replaces or only_mask or given.quiet or many.dry_run):
         click.echo("u2net: JPEG has no transparency; the object is laid over white (--background)", err=True)
-
-    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
-        cutout = edge.cut(picture, prediction)
-        report = report_on(cutout)
-        if frame is not None:
-            report |= framed_report(frame_box(cutout, frame, wanted), frame)
-        if only_mask:
-            return (cutout if frame is None else cutout.cropped(frame)).mask(), report
-        return apply_layout(cutout, picture, wanted, may_be_empty=True), report
-
-    def drawing(requests: int) -> Drawing:
-        return Drawing(
-            functools.partial(segment, session.open(quiet=given.quiet, requests=requests), **arguments),
-            draw,
-            chosen,
-            encoding,
-            grey=only_mask,
-            needs_object=frame is not None or scene.shadow is not None or scene.blur is not None,
-            moves=frame is None,
-        )
-
-    def options() -> dict[str, Any]:
-        """All that changes a result."""
-        return {
-            "u2net": __version__,
-            "command": "remove",
-            "model": model_identity(session.model, session.precision),
-            "precision": session.precision,
-            "format": chosen,
-            "only_mask": only_mask,
-            "background": scene.fingerprint(),
-            "subject": asdict(subject),
-            "edge": asdict(edge),
-            "framed": asdict(framed),
-            "encoding": asdict(replace(encoding, file_format=None)),
-        }
-
-    planned = Plan("mask" if only_mask else "cutout", SUFFIX_OF_FORMAT[chosen], reads=[scene.background])
-    return run_many(drawing, given, many, planned, options, threads=session.threads)
+    many.check(given)
+    inputs, several, watch = list(given.inputs), many.watch or are_many(given.inputs), None
+    folder = Path(given.output) if given.output is not None and several else None
+    if many.watch:
+        assert folder is not None
+        watch = Watch(tuple(map(Path, inputs)), folder, encoding.suffix, many.exclude)
+        inputs = [
+            text for text in inputs if jobs_below(Path(text), folder, suffix=encoding.suffix, excludes=many.exclude)
+        ]
+    run.tag = "mask" if only_mask else "cutout"
+    run.given = replace(given, inputs=tuple(inputs))
+    planned = Run(
+        run.plan(reads=[run.scene.background], excludes=many.exclude) if inputs else [],
+        lambda requests: removal.drawing(run.open(requests)),
+        given.settings,
+        folder=folder,
+        options=lambda: removal.fingerprint(run.session.model, run.session.precision),
+        overwrite=many.overwrite,
+        watch=watch,
+        threads=run.session.threads,
+        several=several,
+    )
+    if many.dry_run:
+        say_what_would_be_done(planned, given)
+        return 0
+    check_streams(planned, given)
+    return leave(show(planned, given, report=many.report), watched=many.watch)

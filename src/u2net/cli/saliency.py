@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from u2net.batch.settings import EncodingOptions, InputOptions
-from u2net.cli.options.groups import Sectioned
-from u2net.cli.options.objects import SubjectOptions, subject_options
-from u2net.cli.options.pictures import encoding_options, picture_options
-from u2net.cli.options.session import SessionOptions
+from u2net.cli.picture_command import PictureRun, picture_command
 
 if TYPE_CHECKING:
+    from u2net.inference.session import Session
     from u2net.types import Picture
 
 
-@click.command(
-    "saliency",
-    cls=Sectioned,
+@picture_command(
+    "saliency", "subject", "encoding",
+    tag="saliency",
     epilog="Examples: u2net saliency cat.jpg · u2net saliency photos/ -o maps/ · u2net saliency cat.jpg -o cat.npy",
-)
-@picture_options
-@subject_options
-@encoding_options
+)  # fmt: skip
 @click.option("--npy", is_flag=True, help="Write the float32 map, (H, W) in [0, 1], as a NumPy file.")
-def command(
-    session: SessionOptions, given: InputOptions, subject: SubjectOptions, encoding: EncodingOptions, npy: bool
-) -> int:
+def command(run: PictureRun, npy: bool) -> int:
     """Write the saliency map: 8-bit grey, of the picture's size, made as the authors' published results.
 
     IN is a picture, a folder (searched recursively), a pattern, or - for standard input. A result is written beside its
@@ -39,26 +32,20 @@ def command(
     """
     import numpy as np
 
-    from u2net.batch.inputs import plan
-    from u2net.batch.operation import Report, report_of
-    from u2net.cli.run_pictures import run
+    from u2net.batch.operation import report_of
     from u2net.errors import BadInput
     from u2net.imaging.regions import bounding_box
-    from u2net.io.write import SUFFIX_OF_FORMAT, encode
+    from u2net.io.write import encode
     from u2net.tasks.remove import segment
 
-    output = given.output or ""
-    npy = npy or output.lower().endswith(".npy")
-    if npy and (encoding.file_format or encoding.quality or encoding.lossless):
+    npy = npy or (run.given.output or "").lower().endswith(".npy")
+    if npy and (run.encoding.file_format or run.encoding.quality or run.encoding.lossless):
         raise BadInput("a NumPy file has no --format, --quality or --lossless; leave them out")
-    chosen = encoding.format_for(output)
-    suffix = ".npy" if npy else SUFFIX_OF_FORMAT[chosen]
-    jobs = plan(given.inputs, given.output, tag="saliency", suffix=suffix)
-    written, arguments = encoding.choices, subject.arguments
-    opened = session.exact().open(quiet=given.quiet)
+    encoded, arguments = run.encoded, run.subject.arguments
+    run.session = run.session.exact()
 
-    def work(picture: Picture) -> tuple[Callable[[], bytes], Report]:
-        prediction = segment(opened, picture, **arguments)
+    def work(session: Session, picture: Picture) -> tuple[Callable[[], bytes], dict[str, Any]]:
+        prediction = segment(session, picture, **arguments)
         grey = prediction.published_map()
         report = {
             "box": bounding_box(grey > 127),
@@ -67,11 +54,14 @@ def command(
 
         def finish() -> bytes:
             if not npy:
-                return encode(grey, format=chosen, dpi=None if encoding.strip else picture.dpi, **written)
+                dpi = None if encoded.metadata == "none" else picture.dpi
+                return encode(grey, format=encoded.format, dpi=dpi, **encoded.choices)
             buffer = io.BytesIO()
             np.save(buffer, prediction.saliency())
             return buffer.getvalue()
 
         return finish, report
 
-    return run(jobs, work, given)
+    return run.do(
+        lambda requests: functools.partial(work, run.open(requests)), run.plan(suffix=".npy" if npy else None)
+    )

@@ -101,13 +101,14 @@ def parallel_map(
     do: Callable[[Item], Result],
     *,
     at_once: int,
+    ahead: int = _AHEAD,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[int, Result]]:
     """Do something with each item, in threads, and give each result as it comes, with its item's number from 0 on.
 
     items: asked for one by one, in this thread, and only when there is a thread free for it: any number goes. None
     among them: nothing is there now; results are given, and then it is asked for again.
-    at_once: how many are in work. No item begins more than 64 places ahead of one that is not done.
+    at_once: how many are in work. ahead: no item begins so many places ahead of one that is not done.
     stopping: from when on nothing new is begun; what is in work is done.
     Raises what `items` and `do` raise, when all that is in work is done.
     """
@@ -117,7 +118,7 @@ def parallel_map(
     with ThreadPoolExecutor(at_once, "u2net-picture") as pool:
         while True:
             idle = False
-            while not ended and len(running) < at_once and number - min(running.values(), default=number) < _AHEAD:
+            while not ended and len(running) < at_once and number - min(running.values(), default=number) < ahead:
                 if stopping():
                     ended = True
                     break

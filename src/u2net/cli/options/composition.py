@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from u2net.batch.settings import InputOptions
 from u2net.cli.options.groups import Command, grouped
+from u2net.cli.options.pictures import InputOptions
 from u2net.cli.options.values import Aspect, Margin, Percent, PictureSize, complete_files
 
 if TYPE_CHECKING:
     from u2net.compose.crop import Crop
     from u2net.compose.layout import Layout
-    from u2net.types import Box
 
 _MARGIN, _ASPECT, _SIZE = Margin(), Aspect(), PictureSize()
 _FRAME_OPTIONS = [
@@ -134,24 +133,6 @@ class BackgroundOptions:
     shadow: Any
     shadow_strength: float
 
-    @property
-    def given(self) -> bool:
-        """Whether something is to come behind the object."""
-        return any(one is not None for one in (self.background, self.gradient, self.blur))
-
-    def fingerprint(self) -> dict[str, Any]:
-        """All of it, with what a background's file holds instead of when it was written."""
-        import os
-        from dataclasses import asdict
-        from pathlib import Path
-
-        from u2net.batch.manifest import hash_of
-
-        said = asdict(self)
-        if self.background is not None and os.path.isfile(self.background):
-            said["background"] = hash_of(Path(self.background))
-        return said
-
     def layout(self, frame: Crop | None, given: InputOptions) -> Layout:
         """All of it, read and checked. Raises BadInput for what excludes each other, and for no color or picture."""
         from u2net.compose.background import Gradient, parse_background
@@ -176,13 +157,6 @@ class BackgroundOptions:
         elif self.gradient is not None:
             behind = Gradient(tuple(re.split(r",(?![^(]*\))", self.gradient)), self.angle, self.radial)
         return Layout(frame, self.shadow, self.shadow_strength, behind, self.fit, self.around, self.blur)
-
-
-def framed_report(box: Box, frame: Crop) -> dict[str, Any]:
-    """What is reported of a frame: its box in the picture, and how many times it is enlarged, where it is."""
-    rows, columns = frame.size_of(box)
-    enlarged = max(rows / (box[3] - box[1]), columns / (box[2] - box[0]))
-    return {"crop": box} | ({"enlarged": round(enlarged, 1)} if enlarged > 1 else {})
 
 
 def frame_options(command: Command) -> Command:

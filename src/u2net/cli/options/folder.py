@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from u2net.batch.settings import InputOptions
 from u2net.cli.options.groups import Command, grouped
+from u2net.cli.options.pictures import InputOptions
 from u2net.cli.options.values import complete_files
 
 _OPTIONS = [

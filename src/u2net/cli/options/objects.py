@@ -56,7 +56,7 @@ class EdgeOptions:
         """`cut_out` as the flags say."""
         from u2net.tasks.remove import cut_out
 
-        return cut_out(picture, prediction, edges=self.edges, foreground=self.foreground)
+        return cut_out(picture, prediction, **vars(self))
 
 
 def edge_options(command: Command) -> Command:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from u2net.batch.settings import EncodingOptions, InputOptions
 from u2net.cli.options.groups import Command, grouped
 from u2net.cli.options.session import session_options
 from u2net.cli.options.values import LIMIT, complete_files
+
+if TYPE_CHECKING:
+    from u2net.batch.settings import Encoding, RunSettings
 
 _INPUT_OPTIONS = [
     click.argument("inputs", nargs=-1, required=True, metavar="IN...", shell_complete=complete_files),
@@ -45,6 +50,52 @@ _ENCODING_OPTIONS = [
     click.option("--strip", is_flag=True, help="Leave out profile (colours become sRGB), resolution, EXIF and XMP."),
     click.option("--private", is_flag=True, help="Leave out where the picture was taken (GPS)."),
 ]
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """What the flags about inputs and reporting say."""
+
+    inputs: tuple[str, ...]
+    output: str | None
+    fail_if_empty: bool = False
+    max_megapixels: float = 160
+    max_megabytes: float = 500
+    as_json: bool = False
+    quiet: bool = False
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """What `read` takes."""
+        return {"max_pixels": int(self.max_megapixels * 1e6), "max_bytes": int(self.max_megabytes * 1e6)}
+
+    @property
+    def settings(self) -> RunSettings:
+        """What a run takes."""
+        from u2net.batch.settings import RunSettings
+
+        return RunSettings(fail_if_empty=self.fail_if_empty, beside=self.output is None, **self.limits)
+
+
+@dataclass(frozen=True)
+class EncodingOptions:
+    """What the flags about the written file say. file_format: None where only the name of the output can tell."""
+
+    file_format: Any
+    compress: Any
+    quality: int | None
+    lossless: bool
+    strip: bool
+    private: bool
+
+    def for_output(self, output: str | None) -> Encoding:
+        """How to write to `output`. Raises BadInput where the format has no use for another flag."""
+        from u2net.batch.settings import Encoding
+        from u2net.io.write import format_of
+
+        chosen = self.file_format or format_of(output or "") or "png"
+        metadata: Any = "none" if self.strip else "private" if self.private else "all"
+        return Encoding(chosen, self.compress, self.quality, self.lossless, metadata)
 
 
 def picture_options(command: Command) -> Command:
