@@ -176,6 +176,20 @@ def test_tests_mirror_the_rooms() -> None:
     assert folders - {"fuzz"} == set(ROOMS)
 
 
+def test_only_the_command_line_talks_to_a_terminal() -> None:
+    """Below `cli` nothing imports click or rich: a server, a notebook and a cluster call the same functions."""
+    found = [
+        f"{path.relative_to(SOURCE)}: {name}"
+        for path in FILES
+        if room_of(path) not in ("cli", "__main__")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+        if name.partition(".")[0] in ("click", "rich")
+    ]
+    assert not found
+
+
 def test_importing_the_package_and_its_command_line_loads_nothing_heavy() -> None:
     code = f"import sys, u2net, u2net.cli; print(*[name for name in {HEAVY!r} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -14,12 +14,14 @@ NAMES = [
     "Gradient",
     "Hint",
     "ModelSpec",
+    "Outcome",
     "Picture",
     "Session",
     "U2NetError",
     "open_session",
     "read",
     "remove",
+    "remove_many",
     "saliency",
 ]
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from u2net.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from u2net.batch.process import Outcome
+    from u2net.batch.remove_many import remove_many
     from u2net.compose.background import Gradient
     from u2net.compose.crop import Crop
     from u2net.compose.cutout import Cutout
@@ -36,12 +38,14 @@ __all__ = [
     "Gradient",
     "Hint",
     "ModelSpec",
+    "Outcome",
     "Picture",
     "Session",
     "U2NetError",
     "open_session",
     "read",
     "remove",
+    "remove_many",
     "saliency",
 ]
 
@@ -52,12 +56,14 @@ _HOME = {
     "Gradient": "u2net.compose.background",
     "Hint": "u2net.segmentation.hints",
     "ModelSpec": "u2net.models.spec",
+    "Outcome": "u2net.batch.process",
     "Picture": "u2net.types",
     "Session": "u2net.inference.session",
     "U2NetError": "u2net.errors",
     "open_session": "u2net.inference.open_session",
     "read": "u2net.io.read",
     "remove": "u2net.tasks.remove",
+    "remove_many": "u2net.batch.remove_many",
     "saliency": "u2net.tasks.remove",
 }
 

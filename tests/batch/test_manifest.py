@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from u2net.batch.inputs import Job
-from u2net.batch.manifest import FILE, Manifest, Entry, identify, model_identity, open_manifest, temporary_files_of
+from u2net.batch.manifest import FILE, Entry, Manifest, identify, model_identity, open_manifest, temporary_files_of
 from u2net.errors import UnknownModel, WeightsUnavailable
 from u2net.inference.int8_ranges import find_ranges, table_path
 from u2net.models.cache import tables_dir

@@ -31,6 +31,20 @@ def paste(*arguments: str) -> Result:
     return u2net("paste", "-m", "u2netp", *arguments)
 
 
+def test_target_may_be_named_last(folder: Path) -> None:
+    assert paste("coffee.jpg", "gravel.jpg", "--fit", "-o", "last.png").return_value == 0
+    paste("coffee.jpg", "--onto", "gravel.jpg", "--fit", "-o", "flag.png")
+    assert Path("last.png").read_bytes() == Path("flag.png").read_bytes()
+
+
+@pytest.mark.parametrize("inputs", [["coffee.jpg"], ["coffee.jpg", "astronaut.jpg", "gravel.jpg"]])
+def test_without_a_target_it_says_how_to_name_one(
+    inputs: list[str], folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert exit_of(monkeypatch, "paste", "-m", "u2netp", *inputs) == 2
+    assert "say what to paste onto: u2net paste IN FILE" in capsys.readouterr().err
+
+
 def test_photograph_is_cut_out_and_pasted(folder: Path) -> None:
     result = paste("coffee.jpg", "--onto", "gravel.jpg", "--fit", "--json")
     report = json.loads(result.stdout)

@@ -25,9 +25,9 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from support.small_onnx import small_network
-from u2net.batch.manifest import FILE
 from u2net.batch import inputs
 from u2net.batch import run as running
+from u2net.batch.manifest import FILE
 from u2net.cli import cli
 from u2net.errors import CannotWrite, UnreadablePicture
 from u2net.system import files

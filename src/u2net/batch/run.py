@@ -122,15 +122,22 @@ class Run:
             yield outcome
             return
         ahead = {} if self.settings.writes else {"ahead": self._at_once + _HELD}
-        results = parallel_map(self._tasks(), do, at_once=self._at_once, stopping=stopping, **ahead)
+        closing = False
+        how: dict[str, Any] = {"at_once": self._at_once, "stopping": lambda: closing or stopping()} | ahead
+        results = parallel_map(self._tasks(), do, **how)
         kept: dict[int, Outcome] = {}
         turn = 0
-        for number, outcome in results:
-            ended(outcome)
-            kept[number] = outcome
-            while turn in kept:
-                yield kept.pop(turn)
-                turn += 1
+        try:
+            for number, outcome in results:
+                ended(outcome)
+                kept[number] = outcome
+                while turn in kept:
+                    yield kept.pop(turn)
+                    turn += 1
+        finally:
+            closing = True
+            for _, outcome in results:  # what is in work is recorded, whoever closed the iterator
+                ended(outcome)
 
     def _tasks(self) -> Iterable[Task | None]:
         if self._sources is not None:

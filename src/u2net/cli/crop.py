@@ -27,11 +27,10 @@ if TYPE_CHECKING:
 def command(run: PictureRun, centred: bool, without: bool) -> int:
     """Cut pictures to their object, with their background or without.
 
-    The frame is as tight as it goes unless the options say otherwise; it grows to an aspect, and never cuts the object.
-    The picture keeps its background, and the frame stays inside it where it can; what is beyond it is transparent.
-    With --cutout, a background or a shadow the object alone is framed, always in the middle.
-    IN is a picture, a folder (searched recursively), a pattern, or - for standard input. A result is written beside its
-    input as <stem>.cropped.png, or into -o as <stem>.png.
+    The frame is tight unless the options say otherwise; it grows to an aspect, and never cuts the object. The picture
+    keeps its background; what the frame has beyond it is transparent. With --cutout, a background or a shadow the
+    object alone is framed, in the middle. IN is a picture, a folder (searched recursively), a pattern, or - for
+    standard input. A result is written beside its input as <stem>.cropped.png, or into -o as <stem>.png.
 
     Exit codes as in `u2net remove`; a picture without an object is not written, and exits with 3.
     """

@@ -24,7 +24,7 @@ _FRAME_OPTIONS = [
         "preset",
         type=click.Choice(["tight", "square", "marketplace"]),
         help="Cut to the object: tight; square, with 5% margin; marketplace: 1:1, white, 2000 pixels, the object takes "
-        "85%. The options below change each of these, or begin from tight.",
+        "85%. --margin, --fill, --aspect and --size change them.",
     ),
     click.option(
         "--margin", type=_MARGIN, metavar=_MARGIN.name, help="Room around the object, in percent of its longer side."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,22 +11,56 @@ import click
 OWN = "Options"
 LAST = "Model and machine"
 """Shown last: it is what a user changes least."""
+USUAL = {
+    "output", "hint", "keep", "edges", "preset", "background", "shadow", "file_format", "model", "help", "help_all",
+}  # fmt: skip
+"""The names of the shared options that most people need; `--help` names the others only."""
+
+
+def _show_all(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        ctx.meta["u2net.help_all"] = True
+        click.echo(ctx.get_help(), color=ctx.color)
+        ctx.exit()
 
 
 class Sectioned(click.Command):
-    """A command that shows its options under the section each was given (see `grouped`); its own come first."""
+    """A command whose `--help` shows its own options and the usual ones, and whose `--help-all` shows all, each under
+    the section it was given (see `grouped`)."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        how: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False, "callback": _show_all}
+        return [*super().get_params(ctx), click.Option(["--help-all"], help="Show all options.", **how)]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        whole = ctx.meta.get("u2net.help_all", False)
         sections: dict[str, list[tuple[str, str]]] = {OWN: []}
+        folded: dict[str, list[str]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None and isinstance(param, click.Option):
-                sections.setdefault(getattr(param, "section", OWN), []).append(record)
-        sections[LAST] = sections.pop(LAST, [])
+            if record is None or not isinstance(param, click.Option):
+                continue
+            section = getattr(param, "section", OWN)
+            if whole or section == OWN or param.name in USUAL:
+                sections.setdefault(section if whole else OWN, []).append(record)
+            else:
+                folded.setdefault(section, []).append(max(param.opts, key=len))
+        for ordered in (sections, folded):
+            if LAST in ordered:
+                ordered[LAST] = ordered.pop(LAST)  # type: ignore[assignment]
         for title, records in sections.items():
-            if records:
-                with formatter.section(title):
-                    formatter.write_dl(records)
+            with formatter.section(title):
+                formatter.write_dl(records, col_max=26)
+        if folded:
+            with formatter.section("More, shown by --help-all"):
+                width = formatter.width - 2 - max(map(len, folded)) - 2 - formatter.current_indent
+                rows = [(section, _unbroken(" ".join(names), width)) for section, names in folded.items()]
+                formatter.write_dl(rows)
+
+
+def _unbroken(words: str, width: int) -> str:
+    """Lines that click leaves as they are: it would break a flag at its hyphens."""
+    return "\b\n" + "\n".join(textwrap.wrap(words, width, break_on_hyphens=False))
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])

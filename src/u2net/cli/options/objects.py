@@ -32,7 +32,7 @@ edges_option = click.option(
     show_default=True,
     callback=_can_be_done,
     help="auto follows the picture's edges; soft looks farther, for fur and smoke; sharp hardens them, for "
-    "products; hair finds single strands (needs the extra matting); none leaves the network's own.",
+    "products; hair (extra matting) finds single strands; none leaves the network's own.",
 )
 _EDGE_OPTIONS = [
     edges_option,
@@ -71,7 +71,7 @@ _SUBJECT_OPTIONS = [
         type=_POINT,
         metavar=_POINT.name,
         multiple=True,
-        help="Cut out what lies at this pixel, counted from 0,0 at the top left; may be given several times.",
+        help="Cut out what lies at this pixel, counted from 0,0 at the top left; repeatable.",
     ),
     click.option(
         "--hint-not", type=_POINT, metavar=_POINT.name, multiple=True, help="Leave out what lies at this pixel."
@@ -96,7 +96,7 @@ _SUBJECT_OPTIONS = [
         type=KeepParts(),
         default="all",
         metavar="all|largest|N",
-        help="Of several separate objects, keep all, only the largest, or the N largest.  [default: all]",
+        help="Of several separate objects, keep all, the largest, or the N largest.  [default: all]",
     ),
     click.option(
         "--min-area",

@@ -20,7 +20,7 @@ _INPUT_OPTIONS = [
         "-o",
         "--output",
         metavar="DIR|FILE",
-        help="A folder, or for one picture a file; - is standard output.",
+        help="Folder, or file for one picture; - is stdout.",
         shell_complete=complete_files,
     ),
     click.option("--fail-if-empty", is_flag=True, help="Write nothing and exit with 3 where no object is found."),

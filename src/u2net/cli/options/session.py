@@ -20,7 +20,7 @@ _SESSION_OPTIONS = [
         "--model",
         default=DEFAULT_MODEL,
         show_default=True,
-        help="A model's name, or an .onnx or .xml file.",
+        help="Name, or .onnx or .xml file.",
         shell_complete=complete_models,
     ),
     click.option(
