@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import cv2
@@ -131,6 +131,38 @@ CROPS: dict[str, Crop] = {
 }
 """Named frames. marketplace: 1:1, white, 2000 pixels, the object takes 85 %: what the large shops ask for."""
 CropName: TypeAlias = Literal["tight", "square", "marketplace"]
+
+
+def adjusted_crop(
+    name: CropName | None,
+    *,
+    margin: float | None = None,
+    margin_px: int | None = None,
+    fill: float | None = None,
+    aspect: float | None = None,
+    size: Size | int | None = None,
+) -> Crop | None:
+    """A named frame with some of its values changed; from `tight` where only values are given, None for nothing.
+
+    What a new value excludes goes: a fill the margins, a width and height the aspect. Raises BadInput for values that
+    exclude each other, and as `Crop`.
+    """
+    room = {key: value for key, value in (("margin", margin), ("margin_px", margin_px)) if value is not None}
+    changes: dict[str, Any] = {
+        key: value for key, value in (("fill", fill), ("aspect", aspect), ("size", size)) if value is not None
+    }
+    if name is None and not room and not changes:
+        return None
+    if room and fill is not None:
+        raise BadInput("--margin and --fill both say how much room there is; give one of them")
+    if room or fill is not None:
+        changes |= {"fill": fill, "margin": 0.0, "margin_px": 0} | room
+    base = CROPS[name or "tight"]
+    if isinstance(size, tuple) and aspect is None:
+        changes["aspect"] = None
+    if aspect is not None and size is None and isinstance(base.size, tuple):
+        changes["size"] = max(base.size)
+    return replace(base, **changes)
 
 
 def find_crop(frame: Crop | str) -> Crop:

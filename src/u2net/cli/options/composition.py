@@ -13,7 +13,7 @@ from u2net.cli.options.pictures import InputOptions
 from u2net.cli.options.values import Aspect, Margin, Percent, PictureSize, complete_files
 
 if TYPE_CHECKING:
-    from u2net.compose.crop import Crop
+    from u2net.compose.crop import Crop, CropName
     from u2net.compose.layout import Layout
 
 _MARGIN, _ASPECT, _SIZE = Margin(), Aspect(), PictureSize()
@@ -85,38 +85,21 @@ _BACKGROUND_OPTIONS = [
 class FrameOptions:
     """What the flags about the frame say."""
 
-    preset: str | None
+    preset: CropName | None
     margin: Any
     fill: float | None
     aspect: float | None
     size: Any
 
-    def frame(self, *, default: str | None = None) -> Crop | None:
+    def frame(self, *, default: CropName | None = None) -> Crop | None:
         """The frame that is wanted, or None. default: the name of the one to begin from where no flag is given.
 
         Raises BadInput for flags that make no frame together.
         """
-        from dataclasses import replace
+        from u2net.compose.crop import adjusted_crop
 
-        from u2net.compose.crop import CROPS
-        from u2net.errors import BadInput
-
-        changes = {**(self.margin or {})}
-        changes |= {name: value for name in ("fill", "aspect", "size") if (value := getattr(self, name)) is not None}
-        name = self.preset or default or ("tight" if changes else None)
-        if name is None:
-            return None
-        if self.margin and self.fill is not None:
-            raise BadInput("--margin and --fill both say how much room there is; give one of them")
-        if self.margin:
-            changes |= {"fill": None, **{"margin": 0.0, "margin_px": 0}, **self.margin}
-        elif self.fill is not None:
-            changes |= {"margin": 0.0, "margin_px": 0}
-        if isinstance(self.size, tuple) and self.aspect is None:
-            changes["aspect"] = None  # a width and a height are an aspect
-        if self.aspect is not None and self.size is None and isinstance(CROPS[name].size, tuple):
-            changes["size"] = max(CROPS[name].size)  # type: ignore[arg-type]  # a tuple, as asked just now
-        return replace(CROPS[name], **changes)
+        others = {"fill": self.fill, "aspect": self.aspect, "size": self.size}
+        return adjusted_crop(self.preset or default, **(self.margin or {}), **others)
 
 
 @dataclass(frozen=True)
