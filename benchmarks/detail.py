@@ -12,6 +12,7 @@ picture. Beside what is shipped, other ways to merge the same looks. Prints a ta
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import time
@@ -27,10 +28,10 @@ import record
 
 import u2net
 from u2net.evaluation.metrics import score, summarise
-from u2net.inference.predict import Prediction, predict, predict_box
+from u2net.inference.predict import Prediction, Subject, predict, predict_box
 from u2net.inference.session import Session
 from u2net.matting.alpha import refine
-from u2net.segmentation import tiled_refinement
+from u2net.segmentation import merge_views, tiled_refinement
 from u2net.types import Box, Picture
 
 RIGHT_BELOW = 0.03
@@ -43,25 +44,28 @@ def everything_believed(view: Any, blurred: Any, cells: tuple[slice, slice], siz
     return np.ones_like(blurred[cells])
 
 
-WAYS: dict[str, dict[str, Any]] = {
-    "shipped": {},
-    "the box alone": {"TILINGS": (1,)},
-    "the box and 2 x 2 tiles": {"TILINGS": (1, 2)},
-    "tiles believed everywhere near edges": {"_belief": everything_believed},
-    "tiles believed everywhere": {"_belief": everything_believed, "_near_undecided": np.ones_like},
+BELIEVED = (merge_views, "_belief", everything_believed)
+WAYS: dict[str, list[tuple[Any, str, Any]]] = {
+    "shipped": [],
+    "the box alone": [(tiled_refinement, "TILINGS", (1,))],
+    "the box and 2 x 2 tiles": [(tiled_refinement, "TILINGS", (1, 2))],
+    "tiles believed everywhere near edges": [BELIEVED],
+    "tiles believed everywhere": [BELIEVED]
+    + [(file, "near_undecided", np.ones_like) for file in (merge_views, tiled_refinement)],
 }
-"""What of `tiled_refinement` is replaced."""
+"""What is replaced, in which file."""
 
 
-class Predictions:
+class Looks:
     """The closer looks at one picture, kept: every way to merge them gets the same, and the network runs once each."""
 
-    def __init__(self) -> None:
-        self.seen: dict[Box, Prediction] = {}
+    def __init__(self, session: Session, picture: Picture) -> None:
+        self.session, self.picture = session, picture
+        self.seen: dict[Box, Subject] = {}
 
-    def __call__(self, session: Session, picture: Picture, box: Box) -> Prediction:
+    def __call__(self, box: Box) -> Subject:
         if box not in self.seen:
-            self.seen[box] = predict_box(session, picture, box)
+            self.seen[box] = predict_box(self.session, self.picture, box)
         return self.seen[box]
 
 
@@ -182,17 +186,19 @@ def measure_masks(session: Session, folder: Path, limit: int | None) -> dict[str
     return {"ways": found, "time": middle(times)}
 
 
-def look(session: Session, picture: Picture) -> tuple[Prediction, dict[str, Prediction], dict[str, float]]:
+def look(session: Session, picture: Picture) -> tuple[Prediction, dict[str, Subject], dict[str, float]]:
     """The raw prediction, what each way makes of it, and the seconds and network runs of the shipped way."""
     start = time.perf_counter()
     raw = predict(session, picture)
     once = time.perf_counter() - start
-    looks, ways = Predictions(), {}
+    looks, ways = Looks(session, picture), {}
     runs = taken = 0.0
     for way, changes in WAYS.items():
         start = time.perf_counter()
-        with patch.multiple(tiled_refinement, predict_box=looks, **changes):
-            ways[way] = tiled_refinement.refine_by_tiles(session, picture, raw)
+        with contextlib.ExitStack() as replaced:
+            for file, name, value in changes:
+                replaced.enter_context(patch.object(file, name, value))
+            ways[way] = tiled_refinement.refine_by_tiles(raw.subject(), looks)
         if way == "shipped":
             runs, taken = len(looks.seen), time.perf_counter() - start
     return raw, ways, {"map_s": once, "detail_s": taken, "detail_runs": runs}

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from u2net.errors import BadInput
-from u2net.inference.transforms import from_pixels, to_published_map, to_saliency
+from u2net.inference.transforms import from_pixels, stretched_map, to_published_map, to_saliency
 from u2net.models.registry import MODELS
 
 SPEC = MODELS["u2netp"]
@@ -47,8 +47,8 @@ def test_sixteen_bits_see_the_same_as_eight() -> None:
 def test_any_size_goes_in_and_comes_out(size: tuple[int, int]) -> None:
     assert from_pixels(np.full((*size, 3), 9, np.uint8), SPEC).shape == (1, 3, 320, 320)
     values = np.linspace(0, 1, 320 * 320, dtype=np.float32).reshape(320, 320)
-    assert to_saliency(values, size, spec=SPEC).shape == size
-    assert to_published_map(values, size, spec=SPEC).shape == size
+    assert to_saliency(stretched_map(values, size, spec=SPEC), size).shape == size
+    assert to_published_map(values, size).shape == size
 
 
 def test_letterbox_keeps_the_aspect_and_is_undone() -> None:
@@ -58,7 +58,7 @@ def test_letterbox_keeps_the_aspect_and_is_undone() -> None:
     np.testing.assert_allclose(tensor[0, :, 160, 160], normal(1.0), atol=1e-5)
     values = np.zeros((320, 320), np.float32)
     values[80:240] = 0.75
-    np.testing.assert_allclose(to_saliency(values, (100, 200), spec=spec), 0.75)
+    np.testing.assert_allclose(to_saliency(stretched_map(values, (100, 200), spec=spec), (100, 200)), 0.75)
 
 
 def test_native_fit_keeps_the_size_and_area_averages() -> None:
@@ -69,24 +69,24 @@ def test_native_fit_keeps_the_size_and_area_averages() -> None:
 
 def test_map_with_an_object_is_stretched_to_the_full_range() -> None:
     values = np.array([[0.1, 0.6]], np.float32)
-    np.testing.assert_allclose(to_saliency(values, (1, 2), spec=SPEC), [[0, 1]])
-    np.testing.assert_allclose(to_saliency(values, (1, 2), spec=SPEC, stretch=False), values)
+    np.testing.assert_allclose(stretched_map(values, (1, 2), spec=SPEC), [[0, 1]])
+    np.testing.assert_allclose(stretched_map(values, (1, 2), spec=replace(SPEC, stretch=False)), values)
 
 
 def test_map_without_an_object_is_not_stretched() -> None:
     values = np.array([[0.1, 0.3]], np.float32)
-    np.testing.assert_allclose(to_saliency(values, (1, 2), spec=SPEC), values)
+    np.testing.assert_allclose(stretched_map(values, (1, 2), spec=SPEC), values)
 
 
 def test_published_map_is_truncated_before_it_is_enlarged() -> None:
     values = np.array([[0, 0.9999], [0.5, 1]], np.float32)
     by_hand = Image.fromarray(np.array([[0, 254], [127, 255]], np.uint8)).resize((8, 6), Image.Resampling.BILINEAR)
-    np.testing.assert_array_equal(to_published_map(values, (6, 8), spec=SPEC), np.asarray(by_hand))
+    np.testing.assert_array_equal(to_published_map(values, (6, 8)), np.asarray(by_hand))
 
 
 def test_map_of_nan_is_refused() -> None:
     with pytest.raises(BadInput, match="NaN"):
-        to_saliency(np.full((4, 4), np.nan, np.float32), (4, 4), spec=SPEC)
+        stretched_map(np.full((4, 4), np.nan, np.float32), (4, 4), spec=SPEC)
 
 
 @pytest.mark.torch
@@ -98,4 +98,4 @@ def test_both_resizes_are_torchs_bilinear() -> None:
     np.testing.assert_allclose(from_pixels(NOISE, SPEC)[0], expected, atol=2e-4)
     values = small[0] / 255
     up = torch.nn.functional.interpolate(torch.from_numpy(values)[None, None], (700, 900), mode="bilinear")[0, 0]
-    np.testing.assert_allclose(to_saliency(values, (700, 900), spec=SPEC, stretch=False), up.numpy(), atol=1e-4)
+    np.testing.assert_allclose(to_saliency(values, (700, 900)), up.numpy(), atol=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,17 @@ from numpy.typing import NDArray
 
 import u2net
 from support.color_network import color_session, disc, painted
-from u2net.inference.predict import predict
+from u2net.inference.predict import Segmentation, Subject, predict, predict_box
 from u2net.inference.session import Session
 from u2net.segmentation import tiled_refinement
-from u2net.segmentation.grid import MAX_CELLS, box_of, cell_at, cells_of, grid_for, on_grid
-from u2net.segmentation.tiled_refinement import TilePrediction, merge, refine_by_tiles, tiles_of
-from u2net.types import Box
+from u2net.segmentation.tiled_refinement import refine_by_tiles, tiles_of
+from u2net.types import Picture
 
 SIZE = (600, 800)
-WHOLE: Box = (0, 0, 800, 600)
+
+
+def refined(session: Session, picture: Picture, found: Segmentation) -> Subject:
+    return refine_by_tiles(found.subject(), functools.partial(predict_box, session, picture))
 
 
 def object_with_thin_parts() -> NDArray[np.float32]:
@@ -32,16 +35,11 @@ def object_with_thin_parts() -> NDArray[np.float32]:
     return red
 
 
-def shrunk(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    small: NDArray[np.float32] = cv2.resize(values, size[::-1], interpolation=cv2.INTER_AREA)
-    return small
-
-
 def test_tiled_refinement_shows_thin_parts_finer() -> None:
     red = object_with_thin_parts()
     session, seen = color_session()
     first = predict(session, painted(red))
-    second = refine_by_tiles(session, painted(red), first)
+    second = refined(session, painted(red), first)
     assert 10 < seen.runs <= 15
     assert max(second.map.shape) > 3 * max(first.map.shape)
     errors = [float(((one.saliency() - red) ** 2).mean()) for one in (first, second)]
@@ -60,47 +58,17 @@ def test_tiles_that_know_better_are_not_believed() -> None:
 
     session, _ = color_session(believe=believe)
     first = predict(session, painted(red))
-    second = refine_by_tiles(session, painted(red), first)
+    second = refined(session, painted(red), first)
     assert float(((second.saliency() - red) ** 2).mean()) <= float(((first.saliency() - red) ** 2).mean())
     far = np.hypot(*(np.mgrid[: SIZE[0], : SIZE[1]] - np.array([330, 300])[:, None, None]))
     assert second.saliency()[far > 220].max() == 0
     assert second.saliency()[far < 60].min() == 1
 
 
-def test_tiled_refinement_has_no_seams() -> None:
-    """Tiles that disagree a little everywhere leave no step where one ends."""
-    blurred: NDArray[np.float32] = cv2.GaussianBlur(disc(SIZE, (400, 300), 200), (0, 0), 40)
-    coarse = shrunk(blurred, (64, 64))
-    levels = [
-        [
-            TilePrediction(box, np.clip(coarse_of(blurred, box) + (0.03 if index % 2 else -0.03), 0, 1))
-            for index, box in enumerate(boxes)
-        ]
-        for boxes in (tiles_of((100, 50, 700, 550), 2), tiles_of((100, 50, 700, 550), 3))
-    ]
-    merged = merge(coarse, levels, SIZE)
-    smooth = shrunk(blurred, merged.shape)  # type: ignore[arg-type]
-    for axis in (0, 1):
-        steps = np.diff(merged - smooth, axis=axis)
-        assert np.abs(steps).max() < 0.012
-    assert np.abs(merged - smooth).max() < 0.045
-
-
-def coarse_of(values: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
-    left, top, right, bottom = box
-    return shrunk(values[top:bottom, left:right], (64, 64))
-
-
-def test_looks_that_are_the_map_change_nothing() -> None:
-    values = disc((64, 64), (30, 30), 20, soft_px=9)
-    same = merge(values, [[TilePrediction(WHOLE, values)]], SIZE)
-    np.testing.assert_allclose(same, values, atol=1e-6)
-
-
 def test_no_object_is_not_looked_at_again() -> None:
     session, seen = color_session()
     first = predict(session, painted(np.full(SIZE, 0.3, np.float32)))
-    second = refine_by_tiles(session, painted(np.full(SIZE, 0.3, np.float32)), first)
+    second = refined(session, painted(np.full(SIZE, 0.3, np.float32)), first)
     assert seen.runs == 1
     assert not second.found
     np.testing.assert_array_equal(second.saliency(), first.saliency())
@@ -109,7 +77,7 @@ def test_no_object_is_not_looked_at_again() -> None:
 def test_small_pictures_get_no_tiles_smaller_than_the_network_needs() -> None:
     session, seen = color_session()
     small = painted(disc((60, 80), (40, 30), 24))
-    assert refine_by_tiles(session, small, predict(session, small)).map.shape == (60, 80)
+    assert refined(session, small, predict(session, small)).map.shape == (60, 80)
     assert seen.runs == 2 + 4  # the picture, the box, 2 x 2 tiles of 36 pixels; 3 x 3 would have 26
 
 
@@ -118,9 +86,7 @@ def test_alpha_and_sixteen_bits_are_looked_at_as_the_picture_is() -> None:
     plain = painted(red)
     deep = u2net.Picture(plain.pixels.astype(np.uint16) * 257, np.full(SIZE, 65535, np.uint16))
     results = [
-        refine_by_tiles(session, one, predict(session, one)).map
-        for one in (plain, deep)
-        for session, _ in [color_session()]
+        refined(session, one, predict(session, one)).map for one in (plain, deep) for session, _ in [color_session()]
     ]
     np.testing.assert_allclose(results[0], results[1], atol=1e-5)
 
@@ -136,33 +102,6 @@ def test_tiles_fill_the_box_and_overlap(count: int) -> None:
     assert (covered[7:444, 13:610] >= 1).all()
     assert covered.sum() == covered[7:444, 13:610].sum()
     assert covered.max() == (1 if count == 1 else 4)
-
-
-def test_grid_is_as_fine_as_its_maps_and_no_finer_than_the_picture() -> None:
-    assert grid_for((1000, 2000), [((0, 0, 2000, 1000), (320, 320))]) == (320, 320)
-    assert grid_for((1000, 2000), [((0, 0, 2000, 1000), (320, 320)), ((0, 0, 640, 640), (320, 320))]) == (500, 1000)
-    assert grid_for((100, 200), [((0, 0, 100, 50), (320, 320))]) == (100, 200)
-    rows, columns = grid_for((12000, 16000), [((0, 0, 300, 300), (320, 320))])
-    assert 0.98 * MAX_CELLS < rows * columns <= 1.02 * MAX_CELLS
-
-
-def test_cells_and_boxes_agree() -> None:
-    rows, columns = cells_of((25, 10, 75, 50), (100, 200), (50, 100))
-    assert (rows, columns) == (slice(5, 25), slice(12, 37))
-    assert box_of((12, 5, 37, 25), (100, 200), (50, 100)) == (24, 10, 74, 50)
-    assert box_of((12, 5, 37, 25), (100, 200), (50, 100), margin=1) == (0, 0, 124, 90)
-    assert cell_at((199, 0), (0, 0, 200, 100), (50, 100)) == (0, 99)
-    assert cells_of((3, 3, 4, 4), (100, 100), (10, 10)) == (slice(0, 1), slice(0, 1))  # never none
-
-
-def test_map_of_a_box_lies_where_the_box_is() -> None:
-    """The oracle is OpenCV's resize of the whole, of which the box is a part."""
-    generator = np.random.default_rng(0)
-    values = generator.random((40, 30), np.float32)
-    whole = on_grid(values, WHOLE, SIZE, (120, 160))
-    np.testing.assert_allclose(whole, cv2.resize(values, (160, 120), interpolation=cv2.INTER_LINEAR), atol=1e-5)
-    part = on_grid(values[10:30, 15:30], (400, 150, 800, 450), SIZE, (120, 160))
-    np.testing.assert_allclose(part[2:-2, 3:], whole[30:90, 80:][2:-2, 3:], atol=1e-5)
 
 
 @pytest.mark.slow("src/u2net/inference", "src/u2net/imaging/resize.py")
@@ -185,7 +124,7 @@ def grey(path: Path) -> Any:
 
 def test_detail_is_asked_for_in_every_place_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("u2net.tasks.remove.refine_by_tiles", lambda session, picture, given: asked.append(1) or given)
+    monkeypatch.setattr("u2net.tasks.remove.refine_by_tiles", lambda subject, look: asked.append(1) or subject)
     session, _ = color_session()
     calls: list[Callable[..., Any]] = [u2net.remove, u2net.saliency]
     for call in calls:

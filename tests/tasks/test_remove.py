@@ -17,8 +17,9 @@ from support.color_network import color_session, disc, painted
 from support.small_onnx import small_network
 from u2net.cli import cli, main
 from u2net.errors import BadInput
-from u2net.inference.predict import Prediction, predict
+from u2net.inference.predict import Prediction, Subject, predict
 from u2net.io.write import encode
+from u2net.tasks.remove import segment
 from u2net.types import Picture
 
 SIZE = (64, 64)
@@ -39,6 +40,8 @@ def test_without_options_the_prediction_is_the_networks_own() -> None:
     )
     np.testing.assert_array_equal(u2net.saliency(TWO, session), predict(session, TWO).saliency())
     assert seen.runs == 3
+    assert isinstance(segment(session, TWO), Prediction)
+    assert isinstance(segment(session, TWO, keep=1), Subject)
 
 
 def test_kept_parts_and_filled_holes_show_in_cutout_and_map() -> None:
@@ -79,31 +82,6 @@ def test_options_that_cannot_be_are_refused_before_the_network_runs(wish: dict[s
     with pytest.raises(BadInput):
         u2net.remove(TWO, session, edges="none", **wish)
     assert seen.runs == 0
-
-
-def test_settled_prediction_gives_the_same_maps() -> None:
-    session, _ = color_session((48, 32), believe=lambda red: 0.1 + 0.7 * red)
-    given = predict(session, painted(np.maximum(LARGE, SMALL)[:50]))
-    settled = given.settled()
-    assert settled.confidence == pytest.approx(given.confidence)
-    assert (settled.map.min(), settled.map.max()) == (0, 1)
-    np.testing.assert_array_equal(settled.saliency(), given.saliency())
-    np.testing.assert_array_equal(settled.saliency_rows(10, 20), given.saliency_rows(10, 20))
-    np.testing.assert_array_equal(settled.published_map(), given.published_map())
-    np.testing.assert_array_equal(settled.settled().map, settled.map)
-    assert settled.with_map(settled.map * np.float32(0.5)).found is False
-
-
-def test_settled_map_has_no_letterbox_and_may_be_finer_than_the_network() -> None:
-    spec = u2net.ModelSpec("x", "x", size=(64, 64), fit="letterbox")
-    padded = np.zeros((64, 64), np.float32)
-    padded[16:48] = 1
-    settled = Prediction(padded, (50, 100), spec).settled()
-    assert settled.map.shape == (32, 64)
-    np.testing.assert_array_equal(settled.saliency(), np.ones((50, 100), np.float32))
-    fine = settled.with_map(disc((50, 100), (60, 20), 12))
-    np.testing.assert_array_equal(fine.saliency(), fine.map)
-    np.testing.assert_array_equal(fine.saliency_rows(7, 30), fine.map[7:30])
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def test_every_frame_comes_out_once_and_in_order_and_a_cut_mixes_nothing() -> No
 
     found = list(found_frames(reel(pictures), find))
     assert [one.frame.picture.pixels[0, 0, 0] for one in found] == [240] * 5 + [10] * 5
-    np.testing.assert_allclose([one.prediction.confidence for one in found], [0.9] * 5 + [0.2] * 5, atol=1e-6)
+    np.testing.assert_allclose([one.segmentation.confidence for one in found], [0.9] * 5 + [0.2] * 5, atol=1e-6)
 
 
 def test_object_that_is_missed_in_one_frame_of_a_still_scene_is_found() -> None:
@@ -109,6 +109,6 @@ def test_object_that_is_missed_in_one_frame_of_a_still_scene_is_found() -> None:
         value = 0.3 if next(numbers) == 4 else 0.9
         return Prediction(np.full((320, 320), value, np.float32), picture.size, MODELS["u2netp"])
 
-    assert all(one.prediction.found for one in found_frames(reel([COFFEE] * 9), find))
+    assert all(one.segmentation.found for one in found_frames(reel([COFFEE] * 9), find))
     numbers = iter(range(9))
-    assert not all(one.prediction.found for one in found_frames(reel([COFFEE] * 9), find, steady=False))
+    assert not all(one.segmentation.found for one in found_frames(reel([COFFEE] * 9), find, steady=False))

@@ -12,7 +12,7 @@ from u2net.errors import NothingSalient
 if TYPE_CHECKING:
     from u2net.compose.crop import Crop
     from u2net.compose.cutout import Cutout
-    from u2net.inference.predict import Prediction
+    from u2net.inference.predict import Segmentation
     from u2net.types import Box, Picture
     from u2net.video.animation import Animation
 
@@ -39,20 +39,20 @@ class Drawing:
     of an animation can be drawn one by one.
     """
 
-    find: Callable[[Picture], Prediction]
-    draw: Callable[[Picture, Prediction], tuple[Cutout, Report]]
+    find: Callable[[Picture], Segmentation]
+    draw: Callable[[Picture, Segmentation], tuple[Cutout, Report]]
     encoding: Encoding
     grey: bool = False
     needs_object: bool = False
     moves: bool = True
 
-    def found(self, picture: Picture) -> Prediction:
+    def found(self, picture: Picture) -> Segmentation:
         """The first step. Raises NothingSalient where an object is needed."""
         prediction = self.find(picture)
         self._refuse_empty(report_of(prediction))
         return prediction
 
-    def drawn(self, picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
+    def drawn(self, picture: Picture, prediction: Segmentation) -> tuple[Cutout, Report]:
         """The second step: the result, and the report."""
         drawn, report = self.draw(picture, prediction)
         self._refuse_empty(report_of(prediction) | report)
@@ -117,7 +117,7 @@ def report_on(cutout: Cutout) -> Report:
     return {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
 
 
-def report_of(prediction: Prediction) -> Report:
+def report_of(prediction: Segmentation) -> Report:
     confidence = round(prediction.confidence, 4)
     return {"confidence": confidence, "found": prediction.found, "precision": prediction.precision}
 

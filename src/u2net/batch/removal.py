@@ -16,7 +16,7 @@ from u2net.compose.cutout import Cutout
 from u2net.compose.layout import Layout, apply_layout, frame_box
 from u2net.errors import BadInput
 from u2net.imaging.regions import Keep, check_parts
-from u2net.inference.predict import Prediction
+from u2net.inference.predict import Segmentation
 from u2net.inference.session import Precision, Session
 from u2net.matting.alpha import Edges
 from u2net.segmentation.hints import Hint
@@ -64,7 +64,7 @@ class Removal:
             moves=layout.frame is None,
         )
 
-    def _draw(self, picture: Picture, prediction: Prediction) -> tuple[Cutout, Report]:
+    def _draw(self, picture: Picture, prediction: Segmentation) -> tuple[Cutout, Report]:
         cutout = cut_out(picture, prediction, edges=self.edges, foreground=self.foreground)
         report, frame = report_on(cutout), self.layout.frame
         if frame is not None:

@@ -10,7 +10,7 @@ from u2net.cli.picture_command import PictureRun, picture_command
 
 if TYPE_CHECKING:
     from u2net.compose.cutout import Cutout
-    from u2net.inference.predict import Prediction
+    from u2net.inference.predict import Segmentation
     from u2net.types import Picture
 
 
@@ -44,7 +44,7 @@ def command(run: PictureRun, centred: bool, without: bool) -> int:
     layout = replace(run.scene.layout(frame, run.given), centred=centred)
     alone = without or layout.replaces or layout.shadow is not None
 
-    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, dict[str, Any]]:
+    def draw(picture: Picture, prediction: Segmentation) -> tuple[Cutout, dict[str, Any]]:
         cutout = run.edge.cut(picture, prediction)
         box = frame_box(cutout, frame, layout) if alone else crop_box(cutout, frame, centred=centred)
         report = report_on(cutout) | framed_report(box, frame)

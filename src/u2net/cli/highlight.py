@@ -11,7 +11,7 @@ from u2net.cli.picture_command import PictureRun, picture_command
 if TYPE_CHECKING:
     from u2net.compose.cutout import Cutout
     from u2net.compose.highlight import Style
-    from u2net.inference.predict import Prediction
+    from u2net.inference.predict import Segmentation
     from u2net.types import Picture
 
 
@@ -61,7 +61,7 @@ def command(
 
     check_style(style, color=color, strength=strength, width_px=width_px, blur=blur)
 
-    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, dict[str, Any]]:
+    def draw(picture: Picture, prediction: Segmentation) -> tuple[Cutout, dict[str, Any]]:
         cutout = cut_out(picture, prediction, edges=run.edges, foreground=False)
         if cutout.box is None:  # a frame of an animation from which the object is away
             return Cutout.opaque(picture), {"box": None, "coverage": 0.0}

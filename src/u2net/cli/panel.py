@@ -10,7 +10,7 @@ from u2net.cli.picture_command import PictureRun, picture_command
 
 if TYPE_CHECKING:
     from u2net.compose.cutout import Cutout
-    from u2net.inference.predict import Prediction
+    from u2net.inference.predict import Segmentation
     from u2net.types import Picture
 
 
@@ -45,7 +45,7 @@ def command(run: PictureRun, height_px: int, sides: bool) -> int:
     if sides and (run.subject.arguments["hints"] or run.subject.detail):
         raise BadInput("--sides shows the network's own maps, which --hint and --detail do not change; leave them out")
 
-    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, dict[str, Any]]:
+    def draw(picture: Picture, prediction: Segmentation) -> tuple[Cutout, dict[str, Any]]:
         cutout = cut_out(picture, prediction, edges=run.edges)
         if sides:
             maps = [one.coarse() for one in predict_all(run.open(), picture)]

@@ -12,7 +12,7 @@ from u2net.cli.picture_command import PictureRun, picture_command
 if TYPE_CHECKING:
     from u2net.compose.cutout import Cutout
     from u2net.compose.paste import Anchor
-    from u2net.inference.predict import Prediction
+    from u2net.inference.predict import Segmentation
     from u2net.types import Picture
 
 
@@ -110,12 +110,12 @@ def command(
         located = {"located": {"at": [round(found.x, 1), round(found.y, 1)], **where}}
     arguments = run.subject.arguments
 
-    def find(picture: Picture) -> Prediction:
+    def find(picture: Picture) -> Segmentation:
         if is_cutout(picture):
             return Prediction(np.ones((1, 1), np.float32), picture.size, MODELS[DEFAULT_MODEL])
         return segment(run.open(), picture, **arguments)  # opened now: cutouts need none
 
-    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, dict[str, Any]]:
+    def draw(picture: Picture, prediction: Segmentation) -> tuple[Cutout, dict[str, Any]]:
         cutout = Cutout.opaque(picture) if is_cutout(picture) else run.edge.cut(picture, prediction)
         placed = place(cutout, target.size, at=at, anchor=anchor, scale=scale, rotation=rotate, fit=fit)
         report = {"box": placed.box, "scale": round(placed.scale, 4), "rotation": rotate, **located}

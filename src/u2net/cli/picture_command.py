@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from u2net.batch.process import Outcome
     from u2net.batch.settings import Encoding
     from u2net.compose.cutout import Cutout
-    from u2net.inference.predict import Prediction
+    from u2net.inference.predict import Segmentation
     from u2net.inference.session import Session
     from u2net.types import Picture
 
@@ -80,9 +80,9 @@ class PictureRun:
 
     def each(
         self,
-        draw: Callable[[Picture, Prediction], tuple[Cutout, Report]],
+        draw: Callable[[Picture, Segmentation], tuple[Cutout, Report]],
         *,
-        find: Callable[[Picture], Prediction] | None = None,
+        find: Callable[[Picture], Segmentation] | None = None,
         needs_object: bool = False,
         moves: bool = True,
         **how: Any,

@@ -8,7 +8,7 @@ from u2net.cli.picture_command import PictureRun, picture_command
 
 if TYPE_CHECKING:
     from u2net.compose.cutout import Cutout
-    from u2net.inference.predict import Prediction
+    from u2net.inference.predict import Segmentation
     from u2net.types import Picture
 
 
@@ -36,7 +36,7 @@ def command(run: PictureRun) -> int:
     if not layout.replaces:
         raise BadInput("say what comes behind the object: --background COLOUR|FILE, --gradient or --blur")
 
-    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, dict[str, Any]]:
+    def draw(picture: Picture, prediction: Segmentation) -> tuple[Cutout, dict[str, Any]]:
         cutout = run.edge.cut(picture, prediction)
         report = report_on(cutout)
         if frame is not None:

@@ -2,81 +2,136 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from u2net.errors import BadInput
 from u2net.imaging.blend import lay_over_color
+from u2net.imaging.resize import Rows, enlarged_rows
 from u2net.inference.session import Session
-from u2net.inference.transforms import from_pixels, saliency_rows, stretched_map, to_published_map, to_saliency
+from u2net.inference.transforms import from_pixels, stretched_map, to_published_map, to_saliency
 from u2net.models.spec import ModelSpec
 from u2net.types import EMPTY_BELOW, Box, Picture, Saliency, Size
 
 
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """What the network said about one picture.
+class Segmentation(ABC):
+    """Where the object of one picture is, and how sure the network is of it: a `Prediction` or a `Subject`.
 
-    map: (h, w) float32 probabilities at network size, not stretched. size: the picture's (H, W).
-    ceiling: what a 1 of the map was before the map was stretched (see `settled`); 1 for the network's own map.
-    precision: what the network computed in, `f32`, `bf16` or `int8`.
+    size: the picture's (H, W). spec: the model of the network. precision: what the network computed in, `f32`, `bf16`
+    or `int8`.
     """
 
-    map: NDArray[np.float32]
     size: Size
     spec: ModelSpec
-    ceiling: float = 1.0
-    precision: str = "f32"
+    precision: str
 
     @property
+    @abstractmethod
     def confidence(self) -> float:
-        """The highest value of the unstretched map, 0 to 1."""
-        return float(self.map.max()) * self.ceiling
+        """The network's highest probability of the object, 0 to 1."""
+
+    @property
+    @abstractmethod
+    def probabilities(self) -> NDArray[np.float32]:
+        """(h, w) float32: the network's probabilities of the object, not stretched."""
+
+    @abstractmethod
+    def with_probabilities(self, values: NDArray[np.float32]) -> Segmentation:
+        """The same with other probabilities, such as means over time; (h, w) float32."""
+
+    @abstractmethod
+    def coarse(self) -> Saliency:
+        """(h, w) float32 in [0, 1]: all of `saliency()`, at the map's own size."""
 
     @property
     def found(self) -> bool:
         """Whether there is an object at all."""
         return self.confidence >= EMPTY_BELOW
 
-    def settled(self) -> Prediction:
-        """The same prediction with the map that `saliency` enlarges: stretched, and the picture from side to side.
-
-        Its map may be replaced (`with_map`) by another of any size that covers the picture.
-        """
-        values = self.coarse()
-        highest = float(values.max())
-        spec = replace(self.spec, fit="squash", stretch=False)
-        ceiling = self.confidence / highest if highest > 0 else 1.0
-        return replace(self, map=values, spec=spec, ceiling=ceiling)
-
-    def with_map(self, values: Saliency) -> Prediction:
-        """A settled prediction with another map, (h, w) float32 in [0, 1], any size. Where no value of it is above
-        0.5 of the network's belief there is no object any more."""
-        return replace(self, map=values)
-
-    def saliency(self, *, stretch: bool | None = None) -> Saliency:
+    def saliency(self) -> Saliency:
         """(H, W) float32 in [0, 1]; see `transforms.to_saliency`."""
-        return to_saliency(self.map, self.size, spec=self.spec, stretch=stretch)
+        return to_saliency(self.coarse(), self.size)
 
     def saliency_rows(self, top: int, bottom: int) -> Saliency:
         """(bottom - top, W) float32: rows of `saliency()`, for pictures too large to hold it."""
         return self._rows(top, bottom)
 
     @cached_property
-    def _rows(self) -> Callable[[int, int], Saliency]:
-        return saliency_rows(self.map, self.size, spec=self.spec)
-
-    def coarse(self) -> Saliency:
-        """(h, w) float32 in [0, 1]: all of `saliency()`, at the map's own size."""
-        return stretched_map(self.map, self.size, spec=self.spec)
+    def _rows(self) -> Rows:
+        return enlarged_rows(self.coarse(), self.size)
 
     def published_map(self) -> NDArray[np.uint8]:
         """(H, W) uint8, made as the authors' published results; see `transforms.to_published_map`."""
-        return to_published_map(self.map, self.size, spec=self.spec)
+        return to_published_map(self.coarse(), self.size)
+
+    def subject(self) -> Subject:
+        """The object as it stands, as a map of which parts can be taken away, or which a finer one can replace."""
+        values = self.coarse()
+        highest = float(values.max())
+        scale = self.confidence / highest if highest > 0 else 1.0
+        return Subject(values, self.size, self.spec, scale, self.precision)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction(Segmentation):
+    """What the network said of one picture.
+
+    map: (h, w) float32 probabilities at network size, as they came: not stretched, with a letterbox's padding.
+    """
+
+    map: NDArray[np.float32]
+    size: Size
+    spec: ModelSpec
+    precision: str = "f32"
+
+    @property
+    def confidence(self) -> float:
+        return float(self.map.max())
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        return self.map
+
+    def with_probabilities(self, values: NDArray[np.float32]) -> Prediction:
+        return replace(self, map=values)
+
+    def coarse(self) -> Saliency:
+        return stretched_map(self.map, self.size, spec=self.spec)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject(Segmentation):
+    """What is to be cut out of one picture: what is left of a prediction, or a finer map of it.
+
+    map: (h, w) float32 in [0, 1], stretched, the picture from side to side; of any size.
+    scale: times this the map is the network's probabilities. Where no value reaches 0.5 of them there is no object.
+    """
+
+    map: Saliency
+    size: Size
+    spec: ModelSpec
+    scale: float
+    precision: str
+
+    @property
+    def confidence(self) -> float:
+        return float(self.map.max()) * self.scale
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        return self.map * np.float32(self.scale)
+
+    def with_probabilities(self, values: NDArray[np.float32]) -> Subject:
+        return replace(self, map=values / np.float32(self.scale))
+
+    def coarse(self) -> Saliency:
+        return np.clip(self.map, 0, 1)
 
 
 def predict(session: Session, picture: Picture) -> Prediction:
@@ -117,9 +172,13 @@ def predict_all(session: Session, picture: Picture) -> list[Prediction]:
     return [Prediction(one, picture.size, spec, precision=session.precision) for one in maps]
 
 
-def predict_box(session: Session, picture: Picture, box: Box) -> Prediction:
-    """Run what lies in a box of a picture, as if it were the whole; settled."""
+Look: TypeAlias = Callable[[Box], Subject]
+"""Runs the network on a box of a picture: `predict_box` of one session and one picture."""
+
+
+def predict_box(session: Session, picture: Picture, box: Box) -> Subject:
+    """Run what lies in a box of a picture, as if it were the whole."""
     left, top, right, bottom = box
     part = (slice(top, bottom), slice(left, right))
     alpha = None if picture.alpha is None else picture.alpha[part]
-    return predict(session, Picture(picture.pixels[part], alpha, picture.icc)).settled()
+    return predict(session, Picture(picture.pixels[part], alpha, picture.icc)).subject()

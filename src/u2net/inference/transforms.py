@@ -11,9 +11,9 @@ from PIL import Image
 
 from u2net.errors import BadInput
 from u2net.imaging.icc import convert_profile
-from u2net.imaging.resize import Rows, enlarged_rows, scaled
+from u2net.imaging.resize import scaled
 from u2net.models.spec import ModelSpec
-from u2net.types import EMPTY_BELOW, Pixels, Saliency, Size, Tensor
+from u2net.types import EMPTY_BELOW, Pixels, Saliency, Size, Tensor, size_of
 
 
 def from_pixels(pixels: Pixels, spec: ModelSpec, *, icc: bytes | None = None) -> Tensor:
@@ -23,7 +23,7 @@ def from_pixels(pixels: Pixels, spec: ModelSpec, *, icc: bytes | None = None) ->
     Returns (1, 3, h, w) float32; the numbers come from `spec`. A black picture stays black: nothing is divided by 0.
     """
     full = float(np.iinfo(pixels.dtype).max)
-    height, width = _inner_size((pixels.shape[0], pixels.shape[1]), spec)
+    height, width = _inner_size(size_of(pixels), spec)
     if (height, width) == pixels.shape[:2]:
         small = pixels.astype(np.float32)
     elif spec.resample == "area":
@@ -44,50 +44,38 @@ def from_pixels(pixels: Pixels, spec: ModelSpec, *, icc: bytes | None = None) ->
     return np.ascontiguousarray(normal.transpose(2, 0, 1)[None])  # (h, w, 3) -> (1, 3, h, w)
 
 
-def to_saliency(values: NDArray[np.float32], size: Size, *, spec: ModelSpec, stretch: bool | None = None) -> Saliency:
-    """Bring a map to picture size: one float resize.
+def stretched_map(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> Saliency:
+    """The map of all of a picture, without a letterbox's padding, spread to [0, 1] where the model wants that.
 
     values: (h, w) float32 probabilities of the network. size: the picture's (H, W).
-    stretch: spread the map to [0, 1] by its own minimum and maximum; None: as `spec` says. A map without an object
-    (maximum below 0.5) is never stretched.
-    Returns (H, W) float32 in [0, 1].
+    A map is spread by its own minimum and maximum; one without an object (maximum below 0.5) never is.
+    Returns (h, w) float32 in [0, 1]. Raises BadInput for NaN and infinity.
     """
-    small = _stretched(_unpad(values, size, spec), spec.stretch if stretch is None else stretch)
-    if small.shape == size:
-        return small
-    resized: Saliency = cv2.resize(small, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    inner = _unpad(values, size, spec)
+    low, high = float(inner.min()), float(inner.max())
+    if not np.isfinite(low + high):
+        raise BadInput("the network's map holds NaN or infinity; the model file does not work for this picture")
+    if spec.stretch and high >= EMPTY_BELOW and high > low:
+        return (inner - np.float32(low)) / np.float32(high - low)
+    return np.clip(inner, 0, 1)
+
+
+def to_saliency(stretched: Saliency, size: Size) -> Saliency:
+    """Bring a map, as `stretched_map` gives it, to picture size (H, W): one float resize. (H, W) float32 in [0, 1]."""
+    if stretched.shape == size:
+        return stretched
+    resized: Saliency = cv2.resize(stretched, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
     return resized
 
 
-def stretched_map(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> NDArray[np.float32]:
-    """The map as `to_saliency` enlarges it: (h, w) float32 in [0, 1] of all of a picture of `size`, without padding."""
-    return _stretched(_unpad(values, size, spec), spec.stretch)
-
-
-def saliency_rows(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> Rows:
-    """As `to_saliency`, as a function that gives rows top to bottom (half-open): the whole need not lie in memory."""
-    small = _stretched(_unpad(values, size, spec), spec.stretch)
-    return enlarged_rows(small, size)
-
-
-def to_published_map(values: NDArray[np.float32], size: Size, *, spec: ModelSpec) -> NDArray[np.uint8]:
-    """Bring a map to picture size as the authors' published results were made.
+def to_published_map(stretched: Saliency, size: Size) -> NDArray[np.uint8]:
+    """Bring a map, as `stretched_map` gives it, to picture size as the authors' published results were made.
 
     Truncated to 8 bits at network size, then enlarged with Pillow's bilinear filter. (H, W) uint8.
     Source: u2net_test.py of the published repository, checked against its 36 result pictures.
     """
-    cropped = _stretched(_unpad(values, size, spec), spec.stretch)
-    eight_bit = Image.fromarray((cropped * np.float32(255)).astype(np.uint8))
+    eight_bit = Image.fromarray((stretched * np.float32(255)).astype(np.uint8))
     return np.asarray(eight_bit.resize((size[1], size[0]), Image.Resampling.BILINEAR))
-
-
-def _stretched(values: NDArray[np.float32], stretch: bool) -> NDArray[np.float32]:
-    low, high = float(values.min()), float(values.max())
-    if not np.isfinite(low + high):
-        raise BadInput("the network's map holds NaN or infinity; the model file does not work for this picture")
-    if stretch and high >= EMPTY_BELOW and high > low:
-        return (values - np.float32(low)) / np.float32(high - low)
-    return np.clip(values, 0, 1)
 
 
 def _sample_bilinear(pixels: Pixels, size: Size) -> NDArray[np.float32]:

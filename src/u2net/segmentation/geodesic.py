@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.imaging.regions import PART_ABOVE, bounding_box
-from u2net.segmentation.grid import box_of
+from u2net.segmentation.coordinates import box_of
 from u2net.types import Box, Picture, Saliency, Size, size_of
 
 Cell: TypeAlias = tuple[int, int]
@@ -93,10 +93,10 @@ def _sweep(ways: NDArray[np.float32], cost: NDArray[np.float32]) -> None:
         ways[row] = np.minimum(ways[row], np.minimum(straight, aslant))
 
 
-def _color_change(picture: Picture, cells: Box, grid: Size) -> NDArray[np.float32]:
-    """How much the color changes at these cells of a grid over the picture, 0 to 1: the largest difference that a
-    channel has between neighbours."""
-    left, top, right, bottom = box_of(cells, picture.size, grid)
+def _color_change(picture: Picture, cells: Box, shape: Size) -> NDArray[np.float32]:
+    """How much the color changes at these cells of a map of the picture, 0 to 1: the largest difference that a channel
+    has between neighbours. shape: (rows, columns) of the map."""
+    left, top, right, bottom = box_of(cells, picture.size, shape)
     pixels = picture.pixels[top:bottom, left:right]
     size = (cells[2] - cells[0], cells[3] - cells[1])
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)

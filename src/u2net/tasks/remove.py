@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,12 @@ from u2net.compose.cutout import Cutout, cutout
 from u2net.imaging.blend import lay_over_color
 from u2net.imaging.regions import Keep, check_parts, fill_holes, keep_parts
 from u2net.inference.open_session import default_session
-from u2net.inference.predict import Prediction, predict
+from u2net.inference.predict import Segmentation, Subject, predict, predict_box
 from u2net.inference.session import Session
 from u2net.io.read import Source, read
 from u2net.matting.alpha import Edges, refine
-from u2net.segmentation.hints import Hint, check_hints, choose
+from u2net.segmentation.choose_by_hints import choose_by_hints
+from u2net.segmentation.hints import Hint, check_hints
 from u2net.segmentation.tiled_refinement import refine_by_tiles
 from u2net.types import Picture, Saliency
 
@@ -47,7 +50,7 @@ def remove(
     Raises what `read`, `open_session` and `matting.alpha.refine` raise, and BadInput for arguments that cannot be used.
     """
     picture = read(source)
-    prediction = segment(
+    segmentation = segment(
         session or default_session(),
         picture,
         hints=hints,
@@ -56,7 +59,7 @@ def remove(
         fill_holes=fill_holes,
         min_area=min_area,
     )
-    return cut_out(picture, prediction, edges=edges, foreground=foreground)
+    return cut_out(picture, segmentation, edges=edges, foreground=foreground)
 
 
 def saliency(
@@ -91,41 +94,42 @@ def segment(
     keep: Keep = "all",
     fill_holes: bool = False,
     min_area: float = 0.0,
-) -> Prediction:
+) -> Segmentation:
     """Run one picture, and do with its map what the user asks for; the arguments are those of `u2net.remove`.
 
-    With their defaults the prediction is the network's own; otherwise it is settled (see `Prediction.settled`).
+    Returns the network's own prediction where nothing of that is asked for, otherwise a subject.
     Raises BadInput before the network runs for arguments that cannot be used.
     """
     check_parts(keep, min_area)
     check_hints(hints, picture.size)
-    prediction = predict(session, picture)
+    look = functools.partial(predict_box, session, picture)
+    segmentation: Segmentation = predict(session, picture)
     if hints:
-        prediction = choose(session, picture, prediction, hints)
+        segmentation = choose_by_hints(segmentation.subject(), picture, hints, look)
     if detail:
-        prediction = refine_by_tiles(session, picture, prediction)
-    if prediction.found and (fill_holes or keep != "all" or min_area > 0):
-        prediction = _with_parts(prediction.settled(), keep, fill_holes, min_area)
-    return prediction
+        segmentation = refine_by_tiles(segmentation.subject(), look)
+    if segmentation.found and (fill_holes or keep != "all" or min_area > 0):
+        segmentation = _with_parts(segmentation.subject(), keep, fill_holes, min_area)
+    return segmentation
 
 
-def _with_parts(prediction: Prediction, keep: Keep, fill: bool, min_area: float) -> Prediction:
+def _with_parts(subject: Subject, keep: Keep, fill: bool, min_area: float) -> Subject:
     """Holes first: what lies in a hole that is filled is no part of its own."""
-    values = fill_holes(prediction.map) if fill else prediction.map
-    return prediction.with_map(keep_parts(values, keep, min_area=min_area))
+    values = fill_holes(subject.map) if fill else subject.map
+    return replace(subject, map=keep_parts(values, keep, min_area=min_area))
 
 
-def cut_out(picture: Picture, prediction: Prediction, *, edges: Edges = "auto", foreground: bool = True) -> Cutout:
-    """Cut out of a picture what a prediction of it found; `edges` and `foreground` as for `u2net.remove`.
+def cut_out(picture: Picture, segmentation: Segmentation, *, edges: Edges = "auto", foreground: bool = True) -> Cutout:
+    """Cut out of a picture what was found in it; `edges` and `foreground` as for `u2net.remove`.
 
     Where there is no object the cutout is transparent everywhere. Raises what `matting.alpha.refine` raises.
     """
-    if not prediction.found:
-        return cutout(picture, np.zeros(picture.size, np.float32), confidence=prediction.confidence)
+    if not segmentation.found:
+        return cutout(picture, np.zeros(picture.size, np.float32), confidence=segmentation.confidence)
     # As the network saw it: what is hidden under an alpha of 0 must not change the edges.
-    seen = lay_over_color(picture, prediction.spec.mean)
-    alpha = refine(seen, prediction.coarse(), edges)
-    return cutout(picture, alpha, confidence=prediction.confidence, foreground=foreground)
+    seen = lay_over_color(picture, segmentation.spec.mean)
+    alpha = refine(seen, segmentation.coarse(), edges)
+    return cutout(picture, alpha, confidence=segmentation.confidence, foreground=foreground)
 
 
 def is_cutout(picture: Picture) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from u2net.datasets.ground_truth import UNKNOWN_CLASS, Kind
 from u2net.evaluation.metrics import score, summarise
-from u2net.inference.transforms import to_published_map
+from u2net.inference.transforms import stretched_map, to_published_map
 from u2net.models.card import ModelCard
 from u2net.models.spec import ModelSpec
 from u2net.networks.u2net import U2Net
@@ -114,7 +114,7 @@ def _to_bytes(values: np.ndarray[Any, np.dtype[np.float32]], card: ModelCard) ->
         return np.rint(values * 255).astype(np.uint8)
     height, width = values.shape[1:]
     spec = ModelSpec(name="", file="", size=(height, width), stretch=card.stretch)
-    return to_published_map(values[0], (height, width), spec=spec)[None]
+    return to_published_map(stretched_map(values[0], (height, width), spec=spec), (height, width))[None]
 
 
 def _score(values: np.ndarray[Any, np.dtype[np.float32]], truth: Tensor, card: ModelCard) -> Any:

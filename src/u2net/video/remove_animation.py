@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import IO, Any, TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ from u2net.imaging.icc import to_srgb
 from u2net.imaging.regions import Keep
 from u2net.imaging.samples import to_eight_bits
 from u2net.inference.open_session import default_session
-from u2net.inference.predict import Prediction
+from u2net.inference.predict import Segmentation
 from u2net.inference.session import Session
 from u2net.io.metadata import without_gps
 from u2net.io.png import Compress
@@ -33,8 +33,8 @@ from u2net.video.animation import Animation, Frame, open_animation
 from u2net.video.temporal_smoothing import REACH, Thumbnail, is_scene_change, smooth, thumbnail
 from u2net.video.write_animation import Kept, encode_frames
 
-Find: TypeAlias = Callable[[Picture], Prediction]
-Draw: TypeAlias = Callable[[Picture, Prediction], tuple[Cutout, dict[str, Any]]]
+Find: TypeAlias = Callable[[Picture], Segmentation]
+Draw: TypeAlias = Callable[[Picture, Segmentation], tuple[Cutout, dict[str, Any]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class TrackedFrame:
     """A frame, and what was found in it after smoothing over time."""
 
     frame: Frame
-    prediction: Prediction
+    segmentation: Segmentation
 
 
 def found_frames(animation: Animation, find: Find, *, steady: bool = True) -> Iterator[TrackedFrame]:
@@ -58,10 +58,10 @@ def found_frames(animation: Animation, find: Find, *, steady: bool = True) -> It
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """What is kept of a frame that is already given: its thumbnail and its prediction."""
+    """What is kept of a frame that is already given: its thumbnail and what was found in it."""
 
     thumbnail: Thumbnail
-    prediction: Prediction
+    segmentation: Segmentation
 
 
 def _smoothed(found: Iterable[TrackedFrame]) -> Iterator[TrackedFrame]:
@@ -71,12 +71,12 @@ def _smoothed(found: Iterable[TrackedFrame]) -> Iterator[TrackedFrame]:
     def give() -> TrackedFrame:
         one, seen = ahead.popleft()
         scene = [*past, seen, *(later for _, later in ahead)]
-        prediction = _averaged(scene, len(past))
+        averaged = _averaged(scene, len(past))
         past.append(seen)
-        return TrackedFrame(one.frame, prediction)
+        return TrackedFrame(one.frame, averaged)
 
     for one in found:
-        seen = _Seen(thumbnail(one.frame.picture.pixels), one.prediction)
+        seen = _Seen(thumbnail(one.frame.picture.pixels), one.segmentation)
         if ahead and is_scene_change(ahead[-1][1].thumbnail, seen.thumbnail):
             while ahead:
                 yield give()
@@ -88,12 +88,11 @@ def _smoothed(found: Iterable[TrackedFrame]) -> Iterator[TrackedFrame]:
         yield give()
 
 
-def _averaged(scene: Sequence[_Seen], middle: int) -> Prediction:
-    """The middle one's prediction with its map averaged; maps that were stretched count by what they were before."""
-    own = scene[middle].prediction
-    maps = [seen.prediction.map * np.float32(seen.prediction.ceiling) for seen in scene]
+def _averaged(scene: Sequence[_Seen], middle: int) -> Segmentation:
+    """What was found in the middle one, its probabilities averaged over the scene."""
+    maps = [seen.segmentation.probabilities for seen in scene]
     belief = smooth(maps, [seen.thumbnail for seen in scene], middle)
-    return replace(own, map=belief / np.float32(own.ceiling or 1))
+    return scene[middle].segmentation.with_probabilities(belief)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,19 +101,19 @@ class RenderedFrame:
 
     cutout: Cutout
     duration_ms: float
-    prediction: Prediction
+    prediction: Segmentation
     report: dict[str, Any]
 
 
 def drawn_frames(animation: Animation, find: Find, draw: Draw, *, steady: bool = True) -> Iterator[RenderedFrame]:
     """As `found_frames`, and draw each frame. An error of `draw` gets the frame's number."""
     for number, found in enumerate(found_frames(animation, find, steady=steady), 1):
-        picture, prediction = found.frame.picture, found.prediction
+        picture, segmentation = found.frame.picture, found.segmentation
         try:
-            cutout, report = draw(picture, prediction)
+            cutout, report = draw(picture, segmentation)
         except U2NetError as error:
             raise type(error)(f"frame {number} of {animation.count}: {error}") from error
-        yield RenderedFrame(cutout, found.frame.duration_ms, prediction, report)
+        yield RenderedFrame(cutout, found.frame.duration_ms, segmentation, report)
 
 
 def encode_animation(
@@ -175,12 +174,12 @@ def remove_animation(
     opened = session or default_session()
     behind = None if background is None else parse_background(background)
 
-    def find(picture: Picture) -> Prediction:
+    def find(picture: Picture) -> Segmentation:
         parts: dict[str, Any] = {"keep": keep, "fill_holes": fill_holes, "min_area": min_area}
         return segment(opened, picture, hints=hints, detail=detail, **parts)
 
-    def draw(picture: Picture, prediction: Prediction) -> tuple[Cutout, dict[str, Any]]:
-        cutout = cut_out(picture, prediction, edges=edges, foreground=foreground)
+    def draw(picture: Picture, segmentation: Segmentation) -> tuple[Cutout, dict[str, Any]]:
+        cutout = cut_out(picture, segmentation, edges=edges, foreground=foreground)
         return cutout if behind is None else cutout.over(behind), {}
 
     with open_source(source, MAX_BYTES) as held:

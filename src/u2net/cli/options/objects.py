@@ -12,7 +12,7 @@ from u2net.cli.options.values import KeepParts, PixelNumbers
 
 if TYPE_CHECKING:
     from u2net.compose.cutout import Cutout
-    from u2net.inference.predict import Prediction
+    from u2net.inference.predict import Segmentation
     from u2net.types import Picture
 
 
@@ -52,7 +52,7 @@ class EdgeOptions:
     edges: Any
     foreground: bool
 
-    def cut(self, picture: Picture, prediction: Prediction) -> Cutout:
+    def cut(self, picture: Picture, prediction: Segmentation) -> Cutout:
         """`cut_out` as the flags say."""
         from u2net.tasks.remove import cut_out
 
