@@ -53,19 +53,20 @@ def _keep_wanted(subject: Subject, wanted: Sequence[Hint], unwanted: Sequence[Hi
     """Only what positive hints mean, each part of it seen closer; says which hints met nothing, unless all did."""
     labels = label_parts(subject.map) if subject.found else np.zeros(subject.map.shape, np.int32)
     candidates: list[Candidate] = []
-    points: dict[int, list[Hint]] = {}
+    met: dict[int, list[Hint]] = {}  # the parts that are meant, and the hints that mean each
     missed: list[Hint] = []
     for hint in wanted:
         meant = _meant_by(hint, subject, labels, look)
         if isinstance(meant, Candidate):
             candidates.append(meant)
-        else:
+        elif meant:
             for part in meant:
-                points.setdefault(part, []).append(hint)
-            missed += [] if meant else [hint]
-    for part, met in points.items():
-        apart = [hint for hint in unwanted if hint.point and parts_of(hint, labels, subject.size) == [part]]
-        candidates.append(_closer(subject, labels, part, met, apart, look))
+                met.setdefault(part, []).append(hint)
+        else:
+            missed.append(hint)
+    for part, mine in met.items():
+        others = [hint for hint in unwanted if hint.point and parts_of(hint, labels, subject.size) == [part]]
+        candidates.append(_closer(subject, labels, part, mine, others, look))
     if candidates:
         for hint in missed:
             log.warning("nothing found at the %s", hint)
@@ -85,31 +86,26 @@ def _meant_by(hint: Hint, subject: Subject, labels: NDArray[np.int32], look: Loo
 
 
 def _closer(
-    subject: Subject,
-    labels: NDArray[np.int32],
-    part: int,
-    met: Sequence[Hint],
-    apart: Sequence[Hint],
-    look: Look,
+    subject: Subject, labels: NDArray[np.int32], part: int, mine: Sequence[Hint], others: Sequence[Hint], look: Look
 ) -> Candidate:
     """A part of the map, refined by a closer look.
 
-    met: the positive hints that mean it. apart: the negative points on it; where the closer look shows them on other
-    parts than `met`, only those of `met`.
+    mine: the positive hints that mean it. others: the negative points on it; if the closer look shows them apart from
+    the points of `mine`, only what lies at those stays.
     """
     alone = only_parts(subject.map, labels, [part])
     inner = bounding_box(labels == part)
     assert inner
     box = box_of(inner, subject.size, size_of(labels), margin=MARGIN)
     fine = look(box)
-    if apart and fine.found:
+    if others and fine.found:
         fine_labels = label_parts(fine.map)
-        mine, others = (
+        at_mine, at_others = (
             {int(fine_labels[cell_at(hint.point, box, size_of(fine.map))]) for hint in hints if hint.point}
-            for hints in (met, apart)
+            for hints in (mine, others)
         )
-        if mine and 0 not in mine and not mine & others:
-            return Candidate(box, only_parts(fine.map, fine_labels, mine), fine.confidence)
+        if at_mine and 0 not in at_mine and not at_mine & at_others:
+            return Candidate(box, only_parts(fine.map, fine_labels, at_mine), fine.confidence)
     merged = merge(alone, [[View(box, fine.map)]], subject.size)
     return Candidate(whole(subject.size), merged, float(alone.max()) * subject.scale)
 
