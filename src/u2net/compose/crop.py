@@ -16,7 +16,7 @@ from u2net.imaging.regions import bounding_box
 from u2net.imaging.resize import at_most
 from u2net.io.read import MAX_PIXELS
 from u2net.system.resources import usable_cores
-from u2net.types import Box, Size
+from u2net.types import Box, Size, size_of
 
 MAX_SIDE_PX = 65_535
 
@@ -195,7 +195,7 @@ def window(pixels: NDArray[Any], box: Box, size: Size) -> NDArray[Any]:
     Colors are weighed by their alpha, so that a transparent pixel's never shows. Returns the same dtype.
     """
     left, top, right, bottom = box
-    inner = clipped(box, (pixels.shape[0], pixels.shape[1]))
+    inner = clipped(box, size_of(pixels))
     if inner[0] >= inner[2] or inner[1] >= inner[3]:
         raise BadInput(f"the box {box} lies outside of the picture of {pixels.shape[1]} x {pixels.shape[0]}")
     part = pixels[inner[1] : inner[3], inner[0] : inner[2]]

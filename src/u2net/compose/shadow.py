@@ -13,6 +13,7 @@ from u2net.errors import BadInput
 from u2net.imaging.regions import bounding_box
 from u2net.imaging.resize import at_most, enlarged_rows, shrunk
 from u2net.system.parallel import map_bands
+from u2net.types import size_of
 
 ShadowKind: TypeAlias = Literal["drop", "contact"]
 
@@ -59,7 +60,7 @@ def add_shadow(pixels: NDArray[Any], kind: ShadowKind, *, strength: float = 1.0)
         raise BadInput(f"no shadow '{kind}'; choose one of {', '.join(SHADOWS)}")
     if not 0 <= strength <= 1.5:
         raise BadInput(f"a shadow's strength is 0 to 1.5, not {strength}")
-    size = pixels.shape[0], pixels.shape[1]
+    size = size_of(pixels)
     full = np.float32(np.iinfo(pixels.dtype).max)
     small = at_most(size, _WORK_PX)
     alpha = np.divide(shrunk(np.ascontiguousarray(pixels[..., 3]), small), full, dtype=np.float32)

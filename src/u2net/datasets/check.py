@@ -17,7 +17,7 @@ from u2net.datasets.pairs import Pair, Pairs, Problem, ProblemKind
 from u2net.errors import BadInput, PictureTooLarge, UnreadablePicture
 from u2net.io.read import read
 from u2net.system.resources import allowed_threads, usable_cores
-from u2net.types import Size
+from u2net.types import Size, size_of
 
 WARNINGS: frozenset[ProblemKind] = frozenset(
     {"scaled", "empty", "full", "graded", "same picture", "same truth", "alike", "repeated"}
@@ -119,7 +119,7 @@ def examine(pair: Pair, kind: Kind = "saliency", classes: int | None = None) -> 
         return Sample(pair, (Problem("unreadable", _files(pair), str(error)),))
     except BadInput as error:  # colors where class ids should be
         return Sample(pair, (Problem("class", _files(pair), str(error)),))
-    problems = list(_of_sizes(pair, picture.size, (truth.shape[0], truth.shape[1])))
+    problems = list(_of_sizes(pair, picture.size, size_of(truth)))
     coverage = graded = None
     shares: dict[int, float] = {}
     if kind == "saliency":

@@ -22,7 +22,7 @@ from u2net.io import png
 from u2net.io.decoders import DAMAGE, PREFIX_BYTES, is_tiff, open_image
 from u2net.io.read import MAX_PIXELS, read
 from u2net.system.resources import allowed_threads, usable_cores
-from u2net.types import Picture, Pixels, Size
+from u2net.types import Picture, Pixels, Size, size_of
 
 Kind: TypeAlias = Literal["saliency", "classes", "image"]
 """What a truth says: how much each pixel is the object; which class it is; which color it should become."""
@@ -51,7 +51,7 @@ def read_pair(pair: Pair, kind: Kind, size: Size) -> tuple[_BYTES, _BYTES]:
             raise BadInput(f"{pair.picture}: has no alpha, and no truth beside it")
         return _srgb(_squash_straight(picture, size), picture.icc), squash(alpha_of(picture), size)
     truth = read_truth(pair.truth, kind)
-    truth_size = truth.shape[0], truth.shape[1]
+    truth_size = size_of(truth)
     if shape_differs(picture.size, truth_size):
         raise BadInput(unlike(pair, picture.size, truth_size))
     small = squash(lay_over_color(picture, _MEAN), size)

@@ -17,7 +17,7 @@ from u2net.io.exif import with_resolution
 from u2net.io.gif import encode_gif
 from u2net.io.png import Compress, encode_png
 from u2net.io.tiff import encode_tiff
-from u2net.types import Size
+from u2net.types import Size, size_of
 
 log = logging.getLogger("u2net")
 
@@ -71,7 +71,7 @@ def encode(
     if format not in SUFFIX_OF_FORMAT or compress not in _WEBP_METHOD:
         formats, efforts = ", ".join(SUFFIX_OF_FORMAT), ", ".join(_WEBP_METHOD)
         raise BadInput(f"format is one of {formats} and compress of {efforts}, not {format!r} and {compress!r}")
-    check_sides(format, (pixels.shape[0], pixels.shape[1]))
+    check_sides(format, size_of(pixels))
     check_quality(format, quality, lossless)
     if dpi and not all(0 < value < 1e6 for value in dpi):
         raise BadInput(f"dpi is two numbers above 0 and below a million, not {dpi}")

@@ -20,7 +20,7 @@ from u2net.imaging.resize import Rows, enlarged_rows, enlarged_tile, scaled, shr
 from u2net.matting.closed_form import solve
 from u2net.matting.guided_filter import linear_model
 from u2net.matting.trimap import HIGH, LOW, to_trimap
-from u2net.types import Alpha, Box, Pixels, Saliency, Size, Trimap
+from u2net.types import Alpha, Box, Pixels, Saliency, Size, Trimap, size_of
 
 Edges: TypeAlias = Literal["auto", "soft", "sharp", "hair", "none"]
 
@@ -97,7 +97,7 @@ def refine(pixels: Pixels, saliency: Saliency, edges: Edges = "auto") -> Rows:
         return refine_guided(pixels, saliency, way)
     if isinstance(way, ClosedForm):
         return refine_closed_form(pixels, saliency, way)
-    return enlarged_rows(saliency, (pixels.shape[0], pixels.shape[1]))
+    return enlarged_rows(saliency, size_of(pixels))
 
 
 def refine_guided(pixels: Pixels, saliency: Saliency, way: Guided = _AUTO) -> Rows:
@@ -107,7 +107,7 @@ def refine_guided(pixels: Pixels, saliency: Saliency, way: Guided = _AUTO) -> Ro
     Source: He, Sun, Tang, "Guided Image Filtering", TPAMI 2013, section 3.4 (color), and "Fast Guided Filter", 2015
     (arXiv:1505.00996): the coefficients are found at a reduced size, enlarged, and applied at full size.
     """
-    size = pixels.shape[0], pixels.shape[1]
+    size = size_of(pixels)
     # Each side by the map's: of a panorama squashed to a square the short side is what the map knows best.
     height, width = (max(1, min(have, round(way.scale * own))) for have, own in zip(size, saliency.shape, strict=True))
     work = height, width
@@ -143,7 +143,7 @@ def refine_closed_form(pixels: Pixels, saliency: Saliency, way: ClosedForm = _HA
     pixels, saliency, result: as for `refine`. Raises MissingExtra without pymatting. See `matte_trimap`. Where the
     solver finds no solution a warning is logged, and the guided filter is used.
     """
-    size = pixels.shape[0], pixels.shape[1]
+    size = size_of(pixels)
     finest = max(2 * own / have for own, have in zip(saliency.shape, size, strict=True))
     work = scaled(size, min(1.0, finest))
     band_px = way.band * max(work)
@@ -160,7 +160,7 @@ def matte_trimap(pixels: Pixels, trimap: Trimap, way: ClosedForm = _HAIR) -> Row
     Source: Levin, Lischinski, Weiss, "A Closed-Form Solution to Natural Image Matting", TPAMI 2008.
     """
     trimap = _checked(trimap)
-    return _solved(pixels, trimap, way) or enlarged_rows(trimap, (pixels.shape[0], pixels.shape[1]))
+    return _solved(pixels, trimap, way) or enlarged_rows(trimap, size_of(pixels))
 
 
 def _checked(values: Saliency | Trimap) -> NDArray[np.float32]:
@@ -172,7 +172,7 @@ def _checked(values: Saliency | Trimap) -> NDArray[np.float32]:
 
 
 def _solved(pixels: Pixels, trimap: Trimap, way: ClosedForm) -> Rows | None:
-    size = pixels.shape[0], pixels.shape[1]
+    size = size_of(pixels)
     unknown = float((trimap == 0.5).mean())
     if not unknown:
         return enlarged_rows(trimap, size)
@@ -203,7 +203,7 @@ def _applied(
 
     model: (h, w, 4) float32: alpha is the sum of the first three times the pixel's color in [0, 1], plus the fourth.
     """
-    size = pixels.shape[0], pixels.shape[1]
+    size = size_of(pixels)
     full = np.float32(np.iinfo(pixels.dtype).max)
     model = model / full  # of pixels as they are; and the fourth is multiplied by an opaque pixel's alpha
     plain = enlarged_rows(alpha, size)

@@ -15,7 +15,7 @@ from u2net.io import apng, gif, webp
 from u2net.io.exif import with_resolution
 from u2net.io.png import Compress, encode_png
 from u2net.io.write import Format, check_quality, check_sides, webp_options
-from u2net.types import Box, Size
+from u2net.types import Box, Size, size_of
 
 CAN_ANIMATE: frozenset[Format] = frozenset({"png", "webp", "gif"})
 
@@ -62,7 +62,7 @@ def encode_frames(
     clock = _Clock(10 if format == "gif" else 1)
     for pixels, duration_ms in frames:
         if size is None:
-            size = pixels.shape[0], pixels.shape[1]
+            size = size_of(pixels)
             check_sides(format, size)
         if pixels.shape != (*size, 4) or pixels.dtype != np.uint8:
             raise BadInput(
