@@ -6,10 +6,11 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from support.paths import EXAMPLES
-from u2net.inference.predict import Prediction
+from u2net.inference.predict import Prediction, Segmentation
 from u2net.io.read import read
 from u2net.models.registry import MODELS
 from u2net.types import Picture
@@ -112,3 +113,17 @@ def test_object_that_is_missed_in_one_frame_of_a_still_scene_is_found() -> None:
     assert all(one.segmentation.found for one in found_frames(reel([COFFEE] * 9), find))
     numbers = iter(range(9))
     assert not all(one.segmentation.found for one in found_frames(reel([COFFEE] * 9), find, steady=False))
+
+
+def test_subjects_are_averaged_by_their_probabilities() -> None:
+    """What was chosen in a frame is stretched already; how sure the network was of it still counts."""
+    sure = iter([0.6] + [0.9] * 6)
+
+    def find(picture: Picture) -> Segmentation:
+        return Prediction(disc(0.5) * np.float32(next(sure)), picture.size, MODELS["u2netp"]).subject()
+
+    first = next(found_frames(reel([COFFEE] * 7), find)).segmentation
+    mean = (0.6 + 3 * 0.9) / 4  # of itself and the three that follow
+    np.testing.assert_allclose(first.probabilities, disc(0.5) * np.float32(mean), atol=1e-6)
+    assert first.confidence == pytest.approx(mean)
+    assert first.coarse().max() == 1
