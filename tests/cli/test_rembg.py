@@ -24,6 +24,7 @@ from u2net.batch.settings import RunSettings, Watch
 from u2net.cli import cli
 from u2net.compat.rembg import RembgSession, new_session, remove
 from u2net.inference.session import Session
+from u2net.system.install import install_hint
 
 
 @pytest.fixture
@@ -172,7 +173,7 @@ def test_matting_without_pymatting_says_how_to_get_it(folder: Path, monkeypatch:
     for name in ("pymatting", "pymatting.alpha.estimate_alpha_cf"):
         monkeypatch.setitem(sys.modules, name, None)
     result = rembg("p", "-m", "u2netp", "-a", ".", "out")
-    assert str(result.exception) == "alpha matting needs pymatting; run: pip install 'u2net[matting]'"
+    assert str(result.exception) == f"alpha matting needs pymatting; {install_hint('matting')}"
     assert getattr(result.exception, "exit_code", None) == 5
     assert not Path("out").exists()
 

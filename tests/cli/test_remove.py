@@ -22,6 +22,7 @@ from support.paths import EXAMPLES
 from u2net.inference.open_session import open_session
 from u2net.inference.session import Session
 from u2net.models.cache import cache_dir
+from u2net.system.install import install_hint
 from u2net.version import __version__
 
 
@@ -59,7 +60,7 @@ def test_hair_without_its_extra_is_said_before_anything_is_read(
         importlib.util, "find_spec", lambda name, *of: None if name == "pymatting" else found(name, *of)
     )
     assert exit_of(monkeypatch, "remove", "-m", "u2netp", "--edges", "hair", "coffee.jpg") == 5
-    assert "pip install 'u2net[matting]'" in capsys.readouterr().err
+    assert install_hint("matting") in capsys.readouterr().err
     assert not list(folder.glob("*.cutout.png"))
 
 

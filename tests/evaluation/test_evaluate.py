@@ -21,6 +21,7 @@ from u2net.cli import cli
 from u2net.errors import BadInput, CannotWrite, MissingExtra, UnreadablePicture
 from u2net.evaluation.evaluate import Pair, evaluate, pair_up, read_map, read_truth
 from u2net.evaluation.metrics import KEYS, score, summarise
+from u2net.system.install import install_hint
 
 sod = pytest.importorskip("py_sod_metrics")
 
@@ -329,7 +330,7 @@ def test_missing_extra_is_said_before_anything_is_fetched(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     result = run(EXAMPLES, EXAMPLES, "--report", tmp_path / "report")
     assert isinstance(result.exception, MissingExtra)
-    assert "a report needs matplotlib; run: pip install 'u2net[evaluate]'" in str(result.exception)
+    assert f"a report needs matplotlib; {install_hint('evaluate')}" in str(result.exception)
     assert not cache.exists() and not (tmp_path / "report").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from support.paths import EXAMPLES
 from u2net.errors import UnreadablePicture
 from u2net.inference.session import Session
 from u2net.io.read import read
+from u2net.system.install import install_hint
 
 DEEP = ["16.png", "16.tif", "float.tif", "planes.tif"]  # tests/io/test_depth.py
 CONVERTED = ["lab.tif"]  # tests/imaging/test_icc.py
@@ -48,7 +50,7 @@ def test_heic_brings_what_it_carries() -> None:
 def test_heic_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     start = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
-    with pytest.raises(UnreadablePicture, match=r"is a HEIC picture; to read those run: pip install 'u2net\[heif\]'"):
+    with pytest.raises(UnreadablePicture, match=re.escape(f"a HEIC picture needs pillow-heif; {install_hint('heif')}")):
         read(start)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from u2net.inference.session import Session
 from u2net.matting import closed_form
 from u2net.matting.alpha import EDGES, Guided, matte_trimap, refine, refine_closed_form, refine_guided
 from u2net.matting.guided_filter import linear_model
+from u2net.system.install import install_hint
 
 RANDOM = np.random.default_rng(5)
 RIGHT = ("GT03", "GT05", "GT11", "GT17", "GT19")
@@ -220,7 +222,7 @@ def test_hair_without_pymatting_names_the_command(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delitem(sys.modules, "pymatting", raising=False)
     monkeypatch.setattr(builtins, "__import__", without)
     pixels, alpha = disc()
-    with pytest.raises(MissingExtra, match=r"pip install 'u2net\[matting\]'"):
+    with pytest.raises(MissingExtra, match=re.escape(install_hint("matting"))):
         refine(pixels, blurred(alpha), "hair")
 
 

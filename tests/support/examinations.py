@@ -23,7 +23,7 @@ MACHINE = Machine(
 )
 OPENVINO = Engine("openvino", {"openvino": "2026.4.1"}, None, (ProbeResult("openvino", "cpu", "A processor", "f32"),))
 ONNXRUNTIME = Engine("onnxruntime", {"onnxruntime": "1.31.1"}, None, (ProbeResult("onnxruntime", "cpu", "cpu", "f32"),))
-ABSENT = Engine("onnxruntime", {}, "onnxruntime is not installed; run: pip install 'u2net[onnxruntime]'", ())
+ABSENT = Engine("onnxruntime", {}, "onnxruntime is not installed; run: pip install onnxruntime", ())
 HERE = Weights("u2net", "verified", "/cache/u2net.onnx", 175_997_641)
 SMALL_HERE = Weights("u2netp", "verified", "/cache/u2netp.onnx", 4_574_861)
 HEALTHY = Examination(

@@ -56,7 +56,7 @@ def command(
     A truth is cut at a half, a map spread to its full range first, as PySODMetrics does. --precision auto is f32
     here, in which the published numbers were made.
 
-    Needs the extra: pip install 'u2net[evaluate]'
+    Needs the extra `evaluate`; without it the error says how to install it.
     """
     from u2net.cli.progress import picture_bar
     from u2net.evaluation.evaluate import evaluate, map_by, pair_up, read_map

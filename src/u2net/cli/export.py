@@ -61,7 +61,7 @@ def command(
     It is run there and its maps are compared with torch's: they may differ by 1e-4 (--fp16: 2e-3), or nothing is
     written and the exit code is 1. In the file travels the model card: how pictures go in, what it was trained on.
 
-    Needs the extra: pip install 'u2net[export]'
+    Needs the extra `export`; without it the error says how to install it.
     """
     try:
         from u2net.export.export import export
@@ -72,7 +72,9 @@ def command(
     except ModuleNotFoundError as error:
         if (error.name or "u2net").startswith("u2net"):
             raise
-        raise MissingExtra(f"export needs {error.name}; run: pip install 'u2net[export]'") from error
+        from u2net.system.install import install_hint
+
+        raise MissingExtra(f"export needs {error.name}; {install_hint('export')}") from error
     if as_json:
         click.echo(json.dumps(_report(source, to, made)))
     elif not quiet:

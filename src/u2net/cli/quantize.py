@@ -71,7 +71,7 @@ def command(
     table, beside the file or into the cache folder; from then on --precision int8 works with this model. Said is how
     far the map moves by it, and which layers lose most.
 
-    Needs the extra: pip install 'u2net[quantize]'
+    Needs the extra `quantize`; without it the error says how to install it.
     """
     from u2net.batch.inputs import plan_unwritten
     from u2net.cli.progress import download_bar, picture_bar, step_line

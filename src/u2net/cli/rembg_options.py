@@ -26,7 +26,7 @@ _OPTIONS = [
         help="A model's name, or an .onnx or .xml file.",
         shell_complete=complete_models,
     ),
-    click.option("-a", "--alpha-matting", is_flag=True, help="Closed-form matting; slow, needs u2net[matting]."),
+    click.option("-a", "--alpha-matting", is_flag=True, help="Closed-form matting; slow, needs the extra matting."),
     click.option(
         "-af",
         "--alpha-matting-foreground-threshold",

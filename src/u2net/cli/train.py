@@ -91,14 +91,16 @@ def command(
     tensorboard/. Ctrl-C and SIGTERM save the run and exit with 130 and 143; --resume goes on to the same numbers
     as if it had not been stopped.
 
-    Needs the extra: pip install 'u2net[train]'
+    Needs the extra `train`; without it the error says how to install it.
     """
     from u2net.cli.progress import training_bar
 
     try:
         import torch  # noqa: F401
     except ModuleNotFoundError as error:
-        raise MissingExtra("training needs torch; run: pip install 'u2net[train]'") from error
+        from u2net.system.install import install_hint
+
+        raise MissingExtra(f"training needs torch; {install_hint('train')}") from error
     from u2net.train.loop import train
     from u2net.train.resume import settings_of
 

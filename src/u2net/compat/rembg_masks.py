@@ -14,6 +14,7 @@ from PIL import Image
 from u2net.errors import MissingExtra
 from u2net.matting.closed_form import announce_compilation
 from u2net.matting.foreground import estimate_foreground
+from u2net.system.install import install_hint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,7 +91,7 @@ def matting_functions() -> tuple[Callable[..., Any], Callable[..., Any]]:
         from pymatting.alpha.estimate_alpha_cf import estimate_alpha_cf
         from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
     except ImportError as error:
-        raise MissingExtra("alpha matting needs pymatting; run: pip install 'u2net[matting]'") from error
+        raise MissingExtra(f"alpha matting needs pymatting; {install_hint('matting')}") from error
     # It prints a warning on standard output, where a picture may go: `rembg i -a > cutout.png` is no PNG then.
     vars(importlib.import_module("pymatting.preconditioner.ichol"))["print"] = _log
     return estimate_alpha_cf, estimate_foreground_ml

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.errors import BadInput, MissingExtra
+from u2net.system.install import install_hint
 
 MEASURES = ("MAE", "wF", "S", "E", "F", "IoU", "relaxF")
 """What `score` can compute."""
@@ -226,6 +227,6 @@ def pysodmetrics() -> ModuleType:
     try:
         import py_sod_metrics
     except ImportError as error:
-        raise MissingExtra("measuring needs PySODMetrics; run: pip install 'u2net[evaluate]'") from error
+        raise MissingExtra(f"measuring needs PySODMetrics; {install_hint('evaluate')}") from error
     module: ModuleType = py_sod_metrics
     return module

@@ -1,1 +1,1 @@
-"""A trained network in the format of another runtime. Needs `u2net[train]`."""
+"""A trained network in the format of another runtime. Needs the extra `train`."""

@@ -20,6 +20,7 @@ from u2net.export.onnx_graph import INPUT, to_onnx
 from u2net.inference.engines.onnxruntime import failures, import_onnxruntime
 from u2net.inference.engines.openvino import import_openvino, openvino_core
 from u2net.models.card import KEY, ModelCard
+from u2net.system.install import install_hint
 from u2net.types import Map, Tensor
 
 CARD_FILE = f"{KEY}.json"
@@ -204,5 +205,5 @@ def _coremltools() -> Any:
         with _silent():
             import coremltools
     except ModuleNotFoundError as error:
-        raise MissingExtra("Core ML needs coremltools; run: pip install 'u2net[coreml]'") from error
+        raise MissingExtra(f"Core ML needs coremltools; {install_hint('coreml')}") from error
     return coremltools

@@ -20,6 +20,7 @@ from u2net.inference.engines.int8 import convolutions_of, quantize_graph, values
 from u2net.inference.engines.openvino import openvino_core, read_model
 from u2net.inference.int8_ranges import HALF_LEVEL, LEVEL, Range, Ranges, checksum
 from u2net.models.spec import ModelSpec
+from u2net.system.install import install_hint
 from u2net.types import Tensor
 
 # OpenVINO's own rounding, not its int8 arithmetic: the same on every processor, and every number can be looked at.
@@ -203,7 +204,7 @@ def _import_nncf() -> Any:
     try:
         import nncf
     except ImportError as error:
-        raise MissingExtra("u2net quantize needs NNCF; run: pip install 'u2net[quantize]'") from error
+        raise MissingExtra(f"u2net quantize needs NNCF; {install_hint('quantize')}") from error
     return nncf
 
 

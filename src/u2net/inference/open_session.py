@@ -130,9 +130,9 @@ def _has_onnxruntime(device: str) -> bool:
     try:
         import_onnxruntime(device)
     except EngineUnavailable as error:
-        problem, _, fix = str(error).partition("; run: ")
+        problem, _, fix = str(error).rpartition("; ")
         log.warning(
-            "no device '%s': %s; the CPU is used (--require-device makes this an error); run: %s", device, problem, fix
+            "no device '%s': %s; the CPU is used (--require-device makes this an error); %s", device, problem, fix
         )
         return False
     return True

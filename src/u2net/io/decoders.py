@@ -17,6 +17,7 @@ from PIL import Image
 
 from u2net.errors import UnreadablePicture
 from u2net.io.source import Opened
+from u2net.system.install import install_hint
 
 # OSError covers truncation and UnidentifiedImageError; AssertionError is some plug-ins' way to check a header.
 DAMAGE = (
@@ -150,7 +151,7 @@ def _open_heif(stream: BinaryIO, name: str) -> Image.Image:
     try:
         from pillow_heif import HeifImageFile
     except ImportError as error:
-        raise UnreadablePicture(f"{name}: is a HEIC picture; to read those run: pip install 'u2net[heif]'") from error
+        raise UnreadablePicture(f"{name}: a HEIC picture needs pillow-heif; {install_hint('heif')}") from error
     stream.seek(0)
     image: Image.Image = HeifImageFile(stream)
     return image

@@ -74,7 +74,7 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_B
     The eight EXIF orientations are applied. 16-bit grey, RGB and RGBA of PNG and TIFF stay 16-bit; floating-point TIFF
     becomes 16-bit: 0 is black, 1 is white, the rest is clipped with a warning. An RGB color profile is kept beside the
     pixels; pixels with a grey, CMYK or LAB profile are converted to sRGB. Animations give their first frame. HEIC needs
-    the extra `u2net[heif]`.
+    the extra `heif`.
     Raises UnreadablePicture, PictureTooLarge (over `max_pixels` or, for encoded input, `max_bytes`), BadInput.
     """
     if isinstance(source, Picture):

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.errors import MissingExtra
+from u2net.system.install import install_hint
 from u2net.types import Alpha, Trimap
 
 log = logging.getLogger(__name__)
 
-_MISSING = "edges 'hair' need pymatting; run: pip install 'u2net[matting]'"
 _WINDOW_PX = 3
 _NON_ZEROS_A_PIXEL = 100
 """Of the preconditioner, at most; pymatting's own bound reserves 4 GB. 30 to 40 were seen."""
@@ -24,10 +24,14 @@ _SHIFT = 1e-3
 says so on standard output, where the picture may be going."""
 
 
+def _missing() -> str:
+    return f"edges 'hair' need pymatting; {install_hint('matting')}"
+
+
 def require_pymatting() -> None:
     """Raise MissingExtra where pymatting is not installed; so that it is said before the network is loaded."""
     if "pymatting" not in sys.modules and importlib.util.find_spec("pymatting") is None:
-        raise MissingExtra(_MISSING)
+        raise MissingExtra(_missing())
 
 
 def solve(colors: NDArray[np.float32], trimap: Trimap, tolerance: float) -> Alpha | None:
@@ -44,7 +48,7 @@ def solve(colors: NDArray[np.float32], trimap: Trimap, tolerance: float) -> Alph
     try:
         from pymatting import cf_laplacian, cg, ichol
     except ImportError as error:
-        raise MissingExtra(_MISSING) from error
+        raise MissingExtra(_missing()) from error
     known = trimap.ravel() != 0.5
     laplacian = cf_laplacian(colors.astype(np.float64), is_known=known.reshape(trimap.shape)).tocsr()
     rows = laplacian[~known]

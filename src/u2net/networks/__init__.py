@@ -1,1 +1,1 @@
-"""The networks in torch, U²-Net and IS-Net, and their weight files. Needs `u2net[train]`."""
+"""The networks in torch, U²-Net and IS-Net, and their weight files. Needs the extra `train`."""

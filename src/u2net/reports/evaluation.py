@@ -20,6 +20,7 @@ from u2net.evaluation.metrics import KEYS, f_of, mean_curves, summarise
 from u2net.imaging.resize import at_most
 from u2net.io.read import read
 from u2net.system.files import write_bytes
+from u2net.system.install import install_hint
 
 PAGE, TABLE = "index.html", "pictures.csv"
 SHOWN = 8
@@ -164,6 +165,6 @@ def _matplotlib() -> ModuleType:
     try:
         import matplotlib.figure
     except ImportError as error:
-        raise MissingExtra("a report needs matplotlib; run: pip install 'u2net[evaluate]'") from error
+        raise MissingExtra(f"a report needs matplotlib; {install_hint('evaluate')}") from error
     module: ModuleType = matplotlib
     return module

@@ -1,1 +1,1 @@
-"""Training: data, augmentation, losses, the loop. Needs `u2net[train]`."""
+"""Training: data, augmentation, losses, the loop. Needs the extra `train`."""

@@ -17,6 +17,7 @@ from u2net.errors import EngineUnavailable, WeightsUnavailable
 from u2net.inference.engines import installed
 from u2net.inference.session import Session
 from u2net.models.spec import ModelSpec
+from u2net.system.install import install_hint
 from u2net.types import Map, Tensor
 
 log = logging.getLogger("u2net")
@@ -119,8 +120,8 @@ def import_onnxruntime(device: str = "cpu") -> Any:
     except ModuleNotFoundError as error:
         if error.name != "onnxruntime":
             raise EngineUnavailable(f"onnxruntime cannot be loaded ({error}); run: u2net doctor") from error
-        fix = "pip install 'u2net[onnxruntime]'" if device == "cpu" else install_for(device, [])
-        raise EngineUnavailable(f"onnxruntime is not installed; run: {fix}") from error
+        fix = install_hint("onnxruntime") if device == "cpu" else f"run: {install_for(device, [])}"
+        raise EngineUnavailable(f"onnxruntime is not installed; {fix}") from error
     except ImportError as error:
         raise EngineUnavailable(f"onnxruntime cannot be loaded ({error}); run: u2net doctor") from error
     if not hasattr(onnxruntime, "InferenceSession"):  # of two packages over each other one was uninstalled
