@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -35,7 +36,8 @@ class Session:
 
     spec: how pictures go in and maps come out. engine, device, precision: what really runs, never `auto`.
     infer: (1, 3, h, w) to all the maps that the file has, each (1, C, h, w), in the file's order; at most `requests`
-    threads may be in it.
+    threads may be in it. opened_by: the call that opens a session like this one.
+    A session pickles as that call: another process that gets it opens one with the same arguments, once.
     """
 
     spec: ModelSpec
@@ -44,6 +46,7 @@ class Session:
     precision: str
     infer: Callable[[Tensor], list[Map]] = field(repr=False)
     requests: int = 1
+    opened_by: partial[Session] | None = field(default=None, repr=False)
     _turns: threading.Semaphore = field(init=False, repr=False)
     _queue: ThreadPoolExecutor = field(init=False, repr=False)
     _closed: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -74,6 +77,19 @@ class Session:
                 found = self.infer(one)
             maps.append(np.concatenate(found if outputs == "all" else found[:1], axis=1))
         return _activated(np.concatenate(maps), self.spec)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed.is_set()
+
+    def __reduce__(self) -> tuple[partial[Session], tuple[()]]:
+        """Raises BadInput for a session without `opened_by`."""
+        if self.opened_by is None:
+            raise BadInput(
+                "only a session of u2net.open_session can be pickled; this one does not know how it was opened"
+            )
+        return self.opened_by, ()
 
     def submit(self, tensor: Tensor) -> Future[Map]:
         """Queue `run(tensor)` and return at once; the future gives its result."""

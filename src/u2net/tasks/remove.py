@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ import numpy as np
 from u2net.compose.cutout import Cutout, cutout
 from u2net.imaging.blend import lay_over_color
 from u2net.imaging.regions import Keep, check_parts, fill_holes, keep_parts
-from u2net.inference.open_session import default_session
+from u2net.inference.open_session import shared_session
 from u2net.inference.predict import Segmentation, Subject, predict, predict_box
 from u2net.inference.session import Session
 from u2net.io.read import Source, read
 from u2net.matting.alpha import Edges, refine
+from u2net.models.registry import DEFAULT_MODEL
 from u2net.segmentation.choose_by_hints import choose_by_hints
 from u2net.segmentation.hints import Hint, check_hints
 from u2net.segmentation.tiled_refinement import refine_by_tiles
@@ -25,7 +27,7 @@ from u2net.types import Picture, Saliency
 
 def remove(
     source: Source,
-    session: Session | None = None,
+    model: str | Path | Session = DEFAULT_MODEL,
     *,
     edges: Edges = "auto",
     foreground: bool = True,
@@ -38,7 +40,8 @@ def remove(
     """Cut the salient object out of one picture.
 
     source: a path, bytes, a binary file, a Pillow image, an array (see `u2net.read`), or a Picture.
-    session: from `open_session`; None: u2net, opened at the first call and kept.
+    model: a name of `u2net.MODELS`, the path of an .onnx or OpenVINO .xml file, or a session of `open_session`. A model
+    given by name or path is opened at its first use and kept for all later calls, from any thread.
     edges: how they follow the picture, see `matting.alpha.EDGES`: auto, soft, sharp, hair (needs pymatting), none.
     foreground: give half-transparent pixels the object's own colors instead of what the old background mixed in.
     hints: what a user points at, or does not want (see `Hint`). detail: look at the object again, closer, for thin
@@ -47,11 +50,13 @@ def remove(
     closes in belongs to it. min_area: smaller parts go, in percent of the picture.
     Returns a Cutout of the picture's own size and depth. Where there is no object (`confidence` below 0.5) it is
     transparent everywhere.
+    Models are opened with `precision="auto"`: the fastest that this processor computes in, int8, bf16 or f32. Results
+    therefore differ slightly between processors; `model=u2net.open_session("u2net", precision="f32")` fixes them.
     Raises what `read`, `open_session` and `matting.alpha.refine` raise, and BadInput for arguments that cannot be used.
     """
     picture = read(source)
     segmentation = segment(
-        session or default_session(),
+        shared_session(model),
         picture,
         hints=hints,
         detail=detail,
@@ -64,7 +69,7 @@ def remove(
 
 def saliency(
     source: Source,
-    session: Session | None = None,
+    model: str | Path | Session = DEFAULT_MODEL,
     *,
     hints: Sequence[Hint] = (),
     detail: bool = False,
@@ -74,15 +79,14 @@ def saliency(
 ) -> Saliency:
     """How much each pixel belongs to the salient object.
 
-    source: anything `u2net.read` takes. session: from `open_session`; None: u2net, opened once. The rest: as for
-    `u2net.remove`.
+    source: anything `u2net.read` takes. model and the rest: as for `u2net.remove`.
     Returns (H, W) float32 in [0, 1], stretched to the full range where there is an object; a picture without one keeps
     the network's low values (all below 0.5).
     Raises what `read` and `open_session` raise, and BadInput for arguments that cannot be used.
     """
-    opened = session or default_session()
+    session = shared_session(model)
     parts: dict[str, Any] = {"keep": keep, "fill_holes": fill_holes, "min_area": min_area}
-    return segment(opened, read(source), hints=hints, detail=detail, **parts).saliency()
+    return segment(session, read(source), hints=hints, detail=detail, **parts).saliency()
 
 
 def segment(

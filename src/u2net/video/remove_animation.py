@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 import numpy as np
@@ -17,7 +18,7 @@ from u2net.errors import BadInput, U2NetError
 from u2net.imaging.icc import to_srgb
 from u2net.imaging.regions import Keep
 from u2net.imaging.samples import to_eight_bits
-from u2net.inference.open_session import default_session
+from u2net.inference.open_session import shared_session
 from u2net.inference.predict import Segmentation
 from u2net.inference.session import Session
 from u2net.io.metadata import without_gps
@@ -26,6 +27,7 @@ from u2net.io.read import MAX_BYTES
 from u2net.io.source import open_source
 from u2net.io.write import Format
 from u2net.matting.alpha import Edges
+from u2net.models.registry import DEFAULT_MODEL
 from u2net.segmentation.hints import Hint
 from u2net.tasks.remove import cut_out, segment
 from u2net.types import Picture
@@ -149,7 +151,7 @@ def encode_animation(
 
 def remove_animation(
     source: str | os.PathLike[str] | bytes | IO[bytes],
-    session: Session | None = None,
+    model: str | Path | Session = DEFAULT_MODEL,
     *,
     format: Format = "png",
     background: Background | None = None,
@@ -164,19 +166,19 @@ def remove_animation(
 ) -> bytes:
     """Cut the object out of every frame of an animation.
 
-    source: a path, the bytes of a file, or a binary file: a GIF, WebP or APNG of two frames or more. session, edges,
+    source: a path, the bytes of a file, or a binary file: a GIF, WebP or APNG of two frames or more. model, edges,
     foreground, hints, detail, keep, fill_holes, min_area: as for `u2net.remove`.
     format: `png` (an APNG), `webp`, or `gif`, whose pixels are opaque or not there. background: lay the object over
     it, see `Cutout.over`. steady: smooth the maps over time, see `found_frames`.
     Returns the bytes of a file with the same frame times and number of plays; frames without an object are transparent.
     Raises BadInput for a still picture, UnreadablePicture for a damaged frame, and what `u2net.remove` raises.
     """
-    opened = session or default_session()
+    session = shared_session(model)
     behind = None if background is None else parse_background(background)
 
     def find(picture: Picture) -> Segmentation:
         parts: dict[str, Any] = {"keep": keep, "fill_holes": fill_holes, "min_area": min_area}
-        return segment(opened, picture, hints=hints, detail=detail, **parts)
+        return segment(session, picture, hints=hints, detail=detail, **parts)
 
     def draw(picture: Picture, segmentation: Segmentation) -> tuple[Cutout, dict[str, Any]]:
         cutout = cut_out(picture, segmentation, edges=edges, foreground=foreground)
