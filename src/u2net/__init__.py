@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from u2net.errors import U2NetError
     from u2net.inference.open_session import open_session
     from u2net.inference.session import Session
+    from u2net.io.picture import Picture
     from u2net.io.read import read
     from u2net.models.registry import MODELS
     from u2net.models.spec import ModelSpec
     from u2net.segmentation.hints import Hint
     from u2net.tasks.remove import remove, saliency
-    from u2net.types import Picture
 
 __all__ = [
     "MODELS",
@@ -57,7 +57,7 @@ _HOME = {
     "Hint": "u2net.segmentation.hints",
     "ModelSpec": "u2net.models.spec",
     "Outcome": "u2net.batch.process",
-    "Picture": "u2net.types",
+    "Picture": "u2net.io.picture",
     "Session": "u2net.inference.session",
     "U2NetError": "u2net.errors",
     "open_session": "u2net.inference.open_session",

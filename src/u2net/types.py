@@ -1,9 +1,12 @@
-"""Array aliases, and `Picture`, the record that travels between steps. Sizes are (H, W)."""
+"""Array aliases, and `Picture`, the record that travels between steps. Sizes are (H, W).
+
+`io.picture.Picture` is the same record with methods that write it; it is what `u2net.Picture` and `read` give.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +45,12 @@ def size_of(values: NDArray[np.generic]) -> Size:
     return values.shape[0], values.shape[1]
 
 
+def as_array(values: NDArray[Any], dtype: Any, copy: bool | None) -> NDArray[Any]:
+    """What `__array__` returns of an array that an object holds; copy: as NumPy 2 defines it."""
+    array: NDArray[Any] = np.array(values, dtype=dtype, copy=copy)
+    return array
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """What a picture file held.
@@ -62,3 +71,11 @@ class Picture:
     def size(self) -> Size:
         """(H, W)."""
         return size_of(self.pixels)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """`np.asarray(picture)`: `pixels` themselves, (H, W, 3) RGB; where there is alpha a new (H, W, 4) RGBA."""
+        if self.alpha is None:
+            return as_array(self.pixels, dtype, copy)
+        if copy is False:
+            raise ValueError("colors and alpha of a picture lie apart; one array of both is always a copy")
+        return as_array(np.dstack([self.pixels, self.alpha]), dtype, None)

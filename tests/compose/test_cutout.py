@@ -198,3 +198,35 @@ def test_metadata_is_one_of_three() -> None:
 def test_colors_are_whole_numbers(color: tuple[object, ...]) -> None:
     with pytest.raises(BadInput, match="whole numbers from 0 to 255"):
         one((1, 2, 3), 1.0).over(color)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_a_cutout_is_an_array_of_its_pixels(depth: type) -> None:
+    result = Cutout(np.dstack([PIXELS, PIXELS[..., 0]]).astype(depth))
+    array = np.asarray(result)
+    assert array.dtype == depth
+    assert np.shares_memory(array, result.pixels)
+    assert not np.shares_memory(np.array(result), result.pixels)
+    assert np.asarray(result, dtype=np.float32).dtype == np.float32
+    with pytest.raises(ValueError, match="copy"):
+        np.array(result, dtype=np.float32, copy=False)
+
+
+def test_pillow_and_matplotlib_take_a_cutout() -> None:
+    result = cutout(Picture(PIXELS), ALPHA)
+    np.testing.assert_array_equal(np.asarray(Image.fromarray(np.asarray(result))), result.pixels)
+    pyplot = pytest.importorskip("matplotlib.figure", reason="needs the extra evaluate")
+    axes = pyplot.Figure().add_subplot()
+    np.testing.assert_array_equal(axes.imshow(result).get_array(), result.pixels)
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_mask_is_a_grey_picture_of_one_channel_in_a_file(depth: type, tmp_path: Path) -> None:
+    picture = Picture(PIXELS.astype(depth) * (np.iinfo(depth).max // 255), dpi=(300.0, 300.0), exif=b"MM")
+    result = cutout(picture, ALPHA)
+    result.mask().save(tmp_path / "mask.png", metadata="all")
+    with Image.open(tmp_path / "mask.png") as image:
+        assert image.mode == ("L" if depth == np.uint8 else "I;16")
+        np.testing.assert_array_equal(np.asarray(image), result.pixels[..., 3])
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+    assert result.mask().exif is None

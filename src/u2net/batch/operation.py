@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from u2net.compose.crop import Crop
     from u2net.compose.cutout import Cutout
     from u2net.inference.predict import Segmentation
+    from u2net.io.picture import Picture as Mask
     from u2net.types import Box, Picture
     from u2net.video.animation import Animation
 
 Report: TypeAlias = dict[str, Any]
+Drawn: TypeAlias = "Cutout | Mask"
 Function: TypeAlias = Callable[["Picture"], tuple["Callable[[], bytes] | None", Report]]
 """From a picture to what encodes the result, and what to report: confidence, box and so on. Without the first nothing
 is written."""
@@ -40,7 +42,7 @@ class Drawing:
     """
 
     find: Callable[[Picture], Segmentation]
-    draw: Callable[[Picture, Segmentation], tuple[Cutout, Report]]
+    draw: Callable[[Picture, Segmentation], tuple[Drawn, Report]]
     encoding: Encoding
     grey: bool = False
     needs_object: bool = False
@@ -52,7 +54,7 @@ class Drawing:
         self._refuse_empty(report_of(prediction))
         return prediction
 
-    def drawn(self, picture: Picture, prediction: Segmentation) -> tuple[Cutout, Report]:
+    def drawn(self, picture: Picture, prediction: Segmentation) -> tuple[Drawn, Report]:
         """The second step: the result, and the report."""
         drawn, report = self.draw(picture, prediction)
         self._refuse_empty(report_of(prediction) | report)
@@ -64,7 +66,7 @@ class Drawing:
         if self.needs_object and report.get("box", ()) is None:
             raise NothingSalient("nothing of the object is more than half opaque; nothing written")
 
-    def encode(self, drawn: Cutout) -> bytes:
+    def encode(self, drawn: Drawn) -> bytes:
         """The bytes of the file."""
         from u2net.io.write import encode
 
@@ -81,7 +83,7 @@ class Drawing:
         reports: list[Report] = []
         duration_ms = 0.0
 
-        def frames() -> Iterator[tuple[Cutout, float]]:
+        def frames() -> Iterator[tuple[Cutout | Picture, float]]:
             nonlocal duration_ms
             for drawn in drawn_frames(animation, self.find, self.draw):
                 reports.append(report_of(drawn.prediction) | drawn.report)

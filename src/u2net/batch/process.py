@@ -26,7 +26,7 @@ from u2net.types import Box, size_of
 
 if TYPE_CHECKING:
     from u2net.batch.manifest import Input
-    from u2net.compose.cutout import Cutout
+    from u2net.batch.operation import Drawn
     from u2net.types import Picture
     from u2net.video.animation import Animation
 
@@ -59,7 +59,7 @@ class Outcome:
     """What became of one picture of many.
 
     source: what it was read from: a path, None for standard input, or the source itself where that is no file. target:
-    the file of the result, None where none is written. cutout: the result where none is written.
+    the file of the result, None where none is written. cutout: the result where none is written, a Picture of a mask.
     status: `done`; `up to date`: there was nothing to do; `skipped`: the result there was somebody else's and is kept;
     `failed`. reason: why there was nothing to do. error: why it failed.
     report: what `u2net remove --json` prints. notes: sentences for its user. input: the file as it was, where the run
@@ -70,7 +70,7 @@ class Outcome:
     target: Path | None
     status: OutcomeStatus = "done"
     error: U2NetError | None = None
-    cutout: Cutout | None = None
+    cutout: Drawn | None = None
     reason: str = ""
     report: Report = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from u2net.batch.manifest import model_identity
-from u2net.batch.operation import Drawing, Report, framed_report, report_on
+from u2net.batch.operation import Drawing, Drawn, Report, framed_report, report_on
 from u2net.batch.settings import Encoding
-from u2net.compose.cutout import Cutout
 from u2net.compose.layout import Layout, apply_layout, frame_box
 from u2net.errors import BadInput
 from u2net.imaging.regions import Keep, check_parts
@@ -64,7 +63,7 @@ class Removal:
             moves=layout.frame is None,
         )
 
-    def _draw(self, picture: Picture, prediction: Segmentation) -> tuple[Cutout, Report]:
+    def _draw(self, picture: Picture, prediction: Segmentation) -> tuple[Drawn, Report]:
         cutout = cut_out(picture, prediction, edges=self.edges, foreground=self.foreground)
         report, frame = report_on(cutout), self.layout.frame
         if frame is not None:

@@ -15,13 +15,13 @@ from u2net.batch.run import Run
 from u2net.batch.settings import Encoding, RunSettings
 from u2net.compose.background import Background, parse_background
 from u2net.compose.crop import Crop, CropName, find_crop
-from u2net.compose.cutout import Metadata
 from u2net.compose.layout import Layout
 from u2net.compose.shadow import ShadowKind
 from u2net.errors import BadInput
 from u2net.imaging.regions import Keep
-from u2net.inference.open_session import open_session
+from u2net.inference.open_session import shared_session
 from u2net.inference.session import Device, Engine, Precision, Session
+from u2net.io.picture import Metadata
 from u2net.io.png import Compress
 from u2net.io.read import MAX_BYTES, MAX_PIXELS, Source
 from u2net.io.write import Format
@@ -119,8 +119,7 @@ def remove_many(
     opening: dict[str, Any] = {"engine": engine, "device": device, "precision": precision, "threads": threads}
 
     def open_work(requests: int) -> Work:
-        session = model if isinstance(model, Session) else open_session(model, requests=requests, **opening)
-        return removal.drawing(session)
+        return removal.drawing(shared_session(model, requests=requests, **opening))
 
     limits: dict[str, Any] = {"fail_if_empty": fail_if_empty, "max_pixels": max_pixels, "max_bytes": max_bytes}
     names = _names(inputs)
@@ -144,12 +143,21 @@ def remove_many(
         open_work,
         RunSettings(**limits),
         folder=folder if several else None,
-        options=lambda: removal.fingerprint(model, precision),
+        options=lambda: removal.fingerprint(*_asked_for(model, precision)),
         overwrite=overwrite,
         threads=threads,
         several=several,
     )
     return Outcomes(run.outcomes(on_done=on_done), len(jobs))
+
+
+def _asked_for(model: str | Path | Session, precision: Precision) -> tuple[str | Path, Precision]:
+    """A model and a precision, those that a session was opened with."""
+    if not isinstance(model, Session):
+        return model, precision
+    if model.opened_by is None:
+        raise BadInput("with an output, a session is one of u2net.open_session, or the model's name")
+    return model.opened_by.args[0], model.opened_by.keywords["precision"]
 
 
 def _names(inputs: Any) -> list[str] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from u2net.io.read import MAX_BYTES, MAX_PIXELS
 
 if TYPE_CHECKING:
-    from u2net.compose.cutout import Metadata
+    from u2net.io.picture import Metadata
     from u2net.io.png import Compress
     from u2net.io.write import Format
 

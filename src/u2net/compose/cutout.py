@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import IO, TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -21,19 +21,15 @@ from u2net.imaging.color import parse_color
 from u2net.imaging.icc import can_be_target, to_srgb
 from u2net.imaging.regions import bounding_box
 from u2net.imaging.resize import Rows
-from u2net.imaging.samples import rgb_of, to_eight_bits
-from u2net.io.metadata import without_gps
+from u2net.io import picture as files
 from u2net.io.png import Compress
-from u2net.io.write import Format, encode, format_of
+from u2net.io.write import Format
 from u2net.matting.foreground import replace_colors
-from u2net.system.files import write_bytes
 from u2net.system.parallel import BAND_PIXELS
-from u2net.types import EMPTY_BELOW, Alpha, Box, Picture, Size, size_of
+from u2net.types import EMPTY_BELOW, Alpha, Box, Picture, Size, as_array, size_of
 
 if TYPE_CHECKING:
     from PIL import Image
-
-Metadata: TypeAlias = Literal["all", "private", "none"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,11 +132,14 @@ class Cutout:
             raise NothingSalient(f"no object found (confidence {self.confidence:.4g}), so nothing casts a shadow")
         return replace(self, pixels=add_shadow(self.pixels, kind, strength=strength))
 
-    def mask(self) -> Cutout:
-        """The alpha as an opaque grey picture, without a profile."""
-        levels = self.pixels[..., 3]
-        opaque = np.full_like(levels, np.iinfo(levels.dtype).max)
-        return replace(self, pixels=cv2.merge([levels, levels, levels, opaque]), icc=None)
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """`np.asarray(cutout)`: `pixels` themselves, (H, W, 4) RGBA, uint8 or uint16."""
+        return as_array(self.pixels, dtype, copy)
+
+    def mask(self) -> files.Picture:
+        """The alpha as a grey picture: (H, W, 3) of three times the same, of the cutout's dtype; a file of it has one
+        channel. Of what the picture carried it keeps the resolution."""
+        return files.Picture(cv2.merge([self.pixels[..., 3]] * 3), dpi=self.dpi)
 
     def to_bytes(
         self,
@@ -149,7 +148,7 @@ class Cutout:
         compress: Compress = "fast",
         quality: int | None = None,
         lossless: bool = False,
-        metadata: Metadata = "all",
+        metadata: files.Metadata = "all",
     ) -> bytes:
         """The bytes of a PNG, WebP, AVIF, JPEG, TIFF or GIF file; JPEG, which has no alpha, is laid over white.
 
@@ -159,27 +158,18 @@ class Cutout:
         colors are converted to sRGB, which is what a picture without a profile is taken for.
         Raises BadInput where the format cannot hold the picture.
         """
-        if metadata not in ("all", "private", "none"):
-            raise BadInput(f"metadata is 'all', 'private' or 'none', not {metadata!r}")
         flat = self.over("white") if format == "jpeg" else self
-        pixels, icc, dpi, exif, xmp = flat.pixels, flat.icc, self.dpi, self.exif, self.xmp
-        if pixels[..., 3].min() == np.iinfo(pixels.dtype).max:
-            pixels = rgb_of(pixels)
-        if metadata == "none" or format == "gif":  # which keeps nothing
-            pixels = to_srgb(pixels, icc)
-            icc = dpi = exif = xmp = None
-        elif metadata == "private":
-            exif, xmp = without_gps(exif, xmp)
-        return encode(
-            pixels,
+        return files.file_bytes(
+            flat.pixels,
+            icc=flat.icc,
+            dpi=self.dpi,
+            exif=self.exif,
+            xmp=self.xmp,
             format=format,
             compress=compress,
             quality=quality,
             lossless=lossless,
-            icc=icc,
-            dpi=dpi,
-            exif=exif,
-            xmp=xmp,
+            metadata=metadata,
         )
 
     def save(
@@ -190,33 +180,19 @@ class Cutout:
         compress: Compress = "fast",
         quality: int | None = None,
         lossless: bool = False,
-        metadata: Metadata = "all",
+        metadata: files.Metadata = "all",
     ) -> None:
         """Write a file, whole or not at all, or write into a binary file object.
 
         format: from the file name's suffix where not given, else PNG. The rest: see `to_bytes`.
         Raises CannotWrite, or BadInput where the format cannot hold the picture.
         """
-        if isinstance(target, (str, Path)):
-            format = format or format_of(target)
-            if format is None:
-                raise BadInput(
-                    f"{target}: no format for that suffix; use .png, .webp, .avif, .jpg, .tif or .gif, or give format="
-                )
-        data = self.to_bytes(format or "png", compress=compress, quality=quality, lossless=lossless, metadata=metadata)
-        if isinstance(target, (str, Path)):
-            write_bytes(Path(target), data)
-        else:
-            target.write(data)
+        options: dict[str, Any] = {"compress": compress, "quality": quality, "lossless": lossless, "metadata": metadata}
+        files.save_file(target, format, lambda chosen: self.to_bytes(chosen, **options))
 
     def to_pil(self) -> Image.Image:
         """A Pillow image, mode RGBA, 8 bits."""
-        from PIL import Image
-
-        image = Image.fromarray(to_eight_bits(self.pixels))
-        if self.icc:
-            image.info["icc_profile"] = self.icc
-        return image
+        return files.pillow_image(self.pixels, self.icc)
 
     def _repr_png_(self) -> bytes:
         return self.to_bytes("png")

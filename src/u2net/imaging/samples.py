@@ -46,3 +46,9 @@ def rgb_of(pixels: NDArray[Any]) -> NDArray[Any]:
     """(H, W, 3) of (H, W, 4)."""
     colors: NDArray[Any] = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
     return colors
+
+
+def with_alpha(pixels: NDArray[Any]) -> NDArray[Any]:
+    """(H, W, 4) of (H, W, 3), opaque; (H, W, 4) as it is."""
+    straight: NDArray[Any] = pixels if pixels.shape[2] == 4 else cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA)
+    return straight

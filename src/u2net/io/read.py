@@ -13,16 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile
 
+from u2net import types
 from u2net.errors import BadInput, PictureTooLarge, UnreadablePicture
 from u2net.imaging.icc import grey_table, profile_space, srgb_transform
 from u2net.imaging.samples import to_depth
 from u2net.io import exif, jpeg, metadata, png, tiff
 from u2net.io.decoders import DAMAGE, PREFIX_BYTES, is_tiff, open_image
+from u2net.io.picture import Picture
 from u2net.io.source import Opened, open_source
-from u2net.types import Picture, Pixels
+from u2net.types import Pixels
 
 Source: TypeAlias = (
-    str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any] | Picture
+    str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any] | types.Picture
 )
 
 # Of 8-bit RGBA; what takes more memory while it is decoded counts for more. So no file, whatever it says of itself,
@@ -77,8 +79,8 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_B
     the extra `heif`.
     Raises UnreadablePicture, PictureTooLarge (over `max_pixels` or, for encoded input, `max_bytes`), BadInput.
     """
-    if isinstance(source, Picture):
-        return source
+    if isinstance(source, types.Picture):
+        return source if isinstance(source, Picture) else Picture(**vars(source))
     if isinstance(source, np.ndarray):
         return _from_array(source, max_pixels)
     if isinstance(source, Image.Image):

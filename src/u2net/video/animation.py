@@ -14,9 +14,10 @@ from u2net.imaging.blend import lay_over
 from u2net.io import apng, gif, png, webp
 from u2net.io.decoders import DAMAGE, PREFIX_BYTES, open_image
 from u2net.io.frames import MAX_FRAMES, Canvas, Part, Parts
+from u2net.io.picture import Picture
 from u2net.io.read import MAX_PIXELS, read
 from u2net.io.source import Opened
-from u2net.types import Picture, Size
+from u2net.types import Size
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -13,15 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.compose.background import Background, parse_background
-from u2net.compose.cutout import Cutout, Metadata
+from u2net.compose.cutout import Cutout
 from u2net.errors import BadInput, U2NetError
 from u2net.imaging.icc import to_srgb
 from u2net.imaging.regions import Keep
-from u2net.imaging.samples import to_eight_bits
+from u2net.imaging.samples import to_eight_bits, with_alpha
 from u2net.inference.open_session import shared_session
 from u2net.inference.predict import Segmentation
 from u2net.inference.session import Session
 from u2net.io.metadata import without_gps
+from u2net.io.picture import Metadata
 from u2net.io.png import Compress
 from u2net.io.read import MAX_BYTES
 from u2net.io.source import open_source
@@ -36,7 +37,7 @@ from u2net.video.temporal_smoothing import REACH, Thumbnail, is_scene_change, sm
 from u2net.video.write_animation import Kept, encode_frames
 
 Find: TypeAlias = Callable[[Picture], Segmentation]
-Draw: TypeAlias = Callable[[Picture, Segmentation], tuple[Cutout, dict[str, Any]]]
+Draw: TypeAlias = Callable[[Picture, Segmentation], tuple[Cutout | Picture, dict[str, Any]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,7 @@ def _averaged(scene: Sequence[_Seen], middle: int) -> Segmentation:
 class RenderedFrame:
     """What was made of one frame. report: what `draw` says of it."""
 
-    cutout: Cutout
+    cutout: Cutout | Picture
     duration_ms: float
     prediction: Segmentation
     report: dict[str, Any]
@@ -119,7 +120,7 @@ def drawn_frames(animation: Animation, find: Find, draw: Draw, *, steady: bool =
 
 
 def encode_animation(
-    drawn: Iterable[tuple[Cutout, float]],
+    drawn: Iterable[tuple[Cutout | Picture, float]],
     *,
     format: Format,
     plays: int,
@@ -141,8 +142,8 @@ def encode_animation(
             if number == 0 and not plain:
                 exif, xmp = without_gps(cutout.exif, cutout.xmp) if metadata == "private" else (cutout.exif, cutout.xmp)
                 kept = Kept(cutout.icc, cutout.dpi, exif, xmp)
-            pixels = to_srgb(cutout.pixels, cutout.icc) if plain else cutout.pixels
-            yield to_eight_bits(pixels), duration_ms
+            pixels = with_alpha(np.asarray(cutout))
+            yield to_eight_bits(to_srgb(pixels, cutout.icc) if plain else pixels), duration_ms
 
     return encode_frames(
         levels(), format=format, plays=plays, compress=compress, quality=quality, lossless=lossless, kept=lambda: kept
