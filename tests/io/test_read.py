@@ -41,6 +41,7 @@ def test_path_bytes_file_image_array_and_picture_are_all_sources(tmp_path: Path)
 def test_arrays_may_be_grey_rgb_or_rgba(dtype: type) -> None:
     rgba = np.dstack([PIXELS, PIXELS[..., 0]]).astype(dtype)
     assert read(rgba[..., 0]).pixels.shape == (6, 9, 3)
+    np.testing.assert_array_equal(read(rgba[..., :1]).pixels, read(rgba[..., 0]).pixels)
     assert read(rgba[..., :3]).alpha is None
     picture = read(rgba)
     assert picture.pixels.dtype == dtype
@@ -52,7 +53,7 @@ def test_arrays_may_be_grey_rgb_or_rgba(dtype: type) -> None:
     ("array", "message"),
     [
         (np.zeros((4, 4, 3), np.float32), "scale it"),
-        (np.zeros((4, 4), bool), "uint8 or uint16, got bool"),
+        (np.zeros((4, 4), bool), r"uint8 or uint16, got bool; scale it: array\.astype\('uint8'\) \* 255"),
         (np.zeros((4, 4, 2), np.uint8), r"\(4, 4, 2\)"),
         (np.zeros((0, 4, 3), np.uint8), "no pixels"),
     ],

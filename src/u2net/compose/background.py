@@ -18,6 +18,7 @@ from u2net.imaging.color import Color, color_in, parse_color
 from u2net.imaging.icc import convert_profile
 from u2net.imaging.samples import to_depth
 from u2net.io.read import MAX_BYTES, MAX_PIXELS, Source, read
+from u2net.io.source import is_inline
 from u2net.types import Picture, Size
 
 _LEVELS = 4097
@@ -97,7 +98,7 @@ def parse_background(
         return background
     if isinstance(background, (list, tuple)):
         return parse_color(background)
-    if isinstance(background, str) and not os.path.isfile(background):
+    if isinstance(background, str) and not (os.path.isfile(background) or is_inline(background)):
         try:
             return parse_color(background)
         except BadInput as error:

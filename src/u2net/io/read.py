@@ -71,8 +71,10 @@ class _Decoded:
 def read(source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> Picture:
     """Decode one picture, upright and in RGB.
 
-    source: a path; the bytes of a file; a binary file object; a Pillow image; an array (H, W), (H, W, 3) or
-    (H, W, 4), RGB order, uint8 or uint16; or a Picture, which is returned as it is.
+    source: a path; the bytes of a file; a binary file object, from where it stands; a string that holds the picture: a
+    data URL or base64; a Pillow image; an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), RGB order, uint8 or uint16;
+    or a Picture, which is returned as it is. Arrays of bool or float are refused, because nothing says what is white.
+    Nothing is fetched: an address of the web is refused.
     The eight EXIF orientations are applied. 16-bit grey, RGB and RGBA of PNG and TIFF stay 16-bit; floating-point TIFF
     becomes 16-bit: 0 is black, 1 is white, the rest is clipped with a warning. An RGB color profile is kept beside the
     pixels; pixels with a grey, CMYK or LAB profile are converted to sRGB. Animations give their first frame. HEIC needs
@@ -314,12 +316,16 @@ def _in_rgb(colors: NDArray[np.uint16], icc: bytes | None) -> tuple[Pixels, byte
 
 def _from_array(array: NDArray[Any], max_pixels: int) -> Picture:
     if array.dtype not in (np.uint8, np.uint16):
-        hint = "; scale it: (array * 255).round().astype('uint8')" if array.dtype.kind == "f" else ""
+        fixes = {
+            "f": "; scale it: (array * 255).round().astype('uint8')",
+            "b": "; scale it: array.astype('uint8') * 255",
+        }
+        hint = fixes.get(array.dtype.kind, "")
         raise BadInput(f"expected an array of uint8 or uint16, got {array.dtype}{hint}")
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
-        raise BadInput(f"expected an array of shape (H, W), (H, W, 3) or (H, W, 4), got {array.shape}")
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise BadInput(f"expected an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), got {array.shape}")
     _check_size(array.shape[0], array.shape[1], "the array", max_pixels)
-    if array.ndim == 2:
-        return Picture(cv2.merge([array] * 3))
+    if array.ndim == 2 or array.shape[2] == 1:
+        return Picture(cv2.merge([array.reshape(array.shape[:2])] * 3))
     alpha = np.ascontiguousarray(array[..., 3]) if array.shape[2] == 4 else None
     return Picture(np.ascontiguousarray(array[..., :3]), alpha)
