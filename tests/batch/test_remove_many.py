@@ -72,6 +72,12 @@ def test_record_is_the_one_of_the_command_line(folder: Path) -> None:
     assert {outcome.status for outcome in many("in", "out", overwrite=True)} == {"done"}
 
 
+def test_session_is_recorded_as_the_model_and_precision_it_was_opened_with(folder: Path) -> None:
+    list(u2net.remove_many("in", "out", model=u2net.open_session(MODEL)))
+    assert {outcome.status for outcome in many("in", "out")} == {"up to date"}
+    assert {outcome.status for outcome in many("in", "out", precision="f32")} == {"done"}
+
+
 def test_layout_and_encoding_are_those_of_the_command(folder: Path) -> None:
     named: dict[str, Any] = {"crop": "square", "background": "white", "format": "webp", "quality": 50}
     many(["in/0.png", "in/1.png"], "out", **named)
