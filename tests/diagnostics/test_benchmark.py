@@ -19,13 +19,13 @@ from PIL import Image
 from support.paths import ROOT
 from support.small_onnx import small_network
 from u2net.cli import cli
-from u2net.cli.bench import as_object, report
 from u2net.diagnostics import benchmark_worker
 from u2net.diagnostics.benchmark import Bench, Case, Missing, Row, bench, drawn_picture, percentile
 from u2net.errors import BadInput, EngineUnavailable, WeightsUnavailable
 from u2net.models import weights
 from u2net.models.cache import tables_dir
 from u2net.models.registry import MODELS
+from u2net.reports.benchmark import as_object, report
 from u2net.system.hardware import peak_memory, this_machine
 from u2net.tasks.remove import remove
 

@@ -18,11 +18,11 @@ from click.testing import CliRunner, Result
 from support.examinations import HEALTHY, ONNXRUNTIME, failing, with_engines
 from support.paths import ROOT
 from u2net.cli import cli
-from u2net.cli.doctor import WIDTH, report
 from u2net.diagnostics.advice import Finding, findings
 from u2net.diagnostics.doctor import Weights, look_at_cache, look_at_engine, look_at_weights
 from u2net.diagnostics.probe import ProbeResult
 from u2net.models.registry import MODELS
+from u2net.reports.doctor import WIDTH, report
 
 
 def doctor(*arguments: str) -> Result:

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from u2net.cli.options.values import complete_files, complete_models, parse_size
 from u2net.cli.progress import picture_bar
-
-if TYPE_CHECKING:
-    from u2net.datasets.check import Check
-    from u2net.datasets.pairs import Problem
-
-_SHOWN_OF_A_KIND = 20
 
 
 @click.group("data")
@@ -70,6 +63,7 @@ def check_data(
     from u2net.datasets.pairs import find_pairs, find_pictures
     from u2net.errors import BadInput
     from u2net.io.write import encode, format_of
+    from u2net.reports.data_check import as_object, report
     from u2net.system.files import write_bytes
 
     if is_pack(Path(source)):
@@ -84,7 +78,7 @@ def check_data(
     with picture_bar(count, quiet=quiet) as (advance, _):
         checked = check(found, kind=kind, classes=classes, against=others, on_done=advance)
     if as_json:
-        click.echo(json.dumps(_as_json(checked)))
+        click.echo(json.dumps(as_object(checked)))
     else:
         click.echo("\n".join(report(checked, quiet=quiet)))
     if sheet:
@@ -178,6 +172,7 @@ def pack_data(
 def _check_pack(source: str, *, as_json: bool, quiet: bool) -> int:
     """Read and decode all of a packed folder; what is damaged is an error of its own."""
     from u2net.datasets.pack import open_pack, read_samples
+    from u2net.reports.data_check import shown
 
     pack = open_pack(Path(source))
     empty = []
@@ -191,61 +186,6 @@ def _check_pack(source: str, *, as_json: bool, quiet: bool) -> int:
         click.echo(json.dumps(facts | {"soft": pack.soft, "bytes": pack.bytes, "empty": empty}))
     elif not quiet:
         soft = f", soft targets of {pack.soft}" if pack.soft else ""
-        click.echo(f"{len(pack.names)} packed pairs of {_shown(list(pack.size))}{soft}, {pack.bytes / 1e6:.1f} MB")
+        click.echo(f"{len(pack.names)} packed pairs of {shown(list(pack.size))}{soft}, {pack.bytes / 1e6:.1f} MB")
         click.echo(f"All {len(pack.shards)} shards are whole; {len(empty)} truths are empty.")
     return 0
-
-
-def _as_json(checked: Check) -> dict[str, Any]:
-    from u2net.datasets.check import summary
-
-    return {
-        "ok": not checked.errors,
-        **summary(checked),
-        **{
-            name: [
-                {"kind": problem.kind, "paths": [str(path) for path in problem.paths], "message": problem.message}
-                for problem in problems
-            ]
-            for name, problems in (("errors", checked.errors), ("warnings", checked.warnings))
-        },
-    }
-
-
-def report(checked: Check, *, quiet: bool = False) -> Iterator[str]:
-    """The lines that a person reads."""
-    from u2net.datasets.check import summary
-
-    yield from _listed("to mend", checked.errors)
-    yield from _listed("to look at", checked.warnings)
-    if quiet:
-        return
-    facts = summary(checked)
-    yield f"{facts['pairs']} pairs, {facts['readable']} of them readable"
-    for name in ("sizes", "coverage", "truths", "classes"):
-        values = facts.get(name)
-        if isinstance(values, dict):
-            yield f"  {name:<9} {', '.join(f'{key}: {_shown(value)}' for key, value in values.items())}"
-    if not checked.problems:
-        yield "No problem found."
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        return f"{value[1]} x {value[0]}"
-    if isinstance(value, dict):
-        return f"in {value['pictures']} ({value['pixels']:.1%} of the pixels)"
-    return f"{value:.1%}" if isinstance(value, float) else str(value)
-
-
-def _listed(title: str, problems: Sequence[Problem]) -> Iterator[str]:
-    """A heading for each kind, and its problems, a line each."""
-    kinds = dict.fromkeys(problem.kind for problem in problems)
-    for kind in kinds:
-        lines = [problem.message for problem in problems if problem.kind == kind]
-        yield f"{title}: {kind} ({len(lines)})"
-        yield from (f"  {line}" for line in lines[:_SHOWN_OF_A_KIND])
-        if len(lines) > _SHOWN_OF_A_KIND:
-            yield f"  ... and {len(lines) - _SHOWN_OF_A_KIND} more; --json lists all"
-    if problems:
-        yield ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +60,7 @@ def command(
     from u2net.cli.progress import picture_bar
     from u2net.evaluation.evaluate import evaluate, map_by, pair_up, read_map
     from u2net.evaluation.metrics import TRUTH_ABOVE, pysodmetrics
-    from u2net.reports.evaluation import prepare_report, write_report
+    from u2net.reports.evaluation import prepare_report, table, versions, write_report
     from u2net.system.files import write_bytes
 
     if "" in (*folders, images, truths, json_file, report):
@@ -88,7 +87,7 @@ def command(
     if json_file == "-":
         click.echo(as_json, nl=False)
     elif not quiet:
-        click.echo("\n".join(_table(evaluation.summary)))
+        click.echo("\n".join(table(evaluation.summary)))
     if json_file not in (None, "-"):
         write_bytes(Path(json_file), as_json.encode())
     if report is not None:
@@ -96,7 +95,7 @@ def command(
             Path(report),
             evaluation,
             title=f"Evaluation of {sources if folders else session.model}",
-            facts=facts | _versions(),
+            facts=facts | versions(),
         )
 
 
@@ -117,18 +116,3 @@ def _folders(folders: tuple[str, ...], images: str | None, truths: str | None) -
                 f"a folder of maps needs no model; leave out {option}, or give --images and --truths alone"
             )
     return Path(folders[0]), Path(folders[1])
-
-
-def _table(summary: Mapping[str, float]) -> Iterator[str]:
-    from u2net.evaluation.metrics import KEYS
-
-    for key, value in summary.items():
-        yield f"{key:<12}  {value if isinstance(value, int) else f'{value:.4f}':>6}  {KEYS[key]}"
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    from u2net.version import __version__
-
-    return {"measured by": f"u2net {__version__}, PySODMetrics {version('pysodmetrics')}"}

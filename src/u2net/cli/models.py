@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,8 +12,6 @@ from u2net.cli.options.values import complete_names
 
 if TYPE_CHECKING:
     from u2net.models.spec import ModelSpec
-
-_WIDTH = 100
 
 
 @click.group("models")
@@ -35,51 +32,10 @@ def list_models(as_json: bool) -> None:
     A file is verified, or has a wrong checksum, is unreadable, unfinished (`pull` goes on with it) or not fetched.
     """
     from u2net.models.registry import MODELS
+    from u2net.reports.models import report, row
 
-    rows = [_row(spec) for spec in MODELS.values()]
-    if as_json:
-        for row in rows:
-            click.echo(json.dumps(row))
-        return
-    cells = [("name", "size", "licence", "trained on", "on this machine")]
-    cells += [(row["name"], _size(row), row["licence"], row["training_data"], _whereabouts(row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    room = _WIDTH - sum(widths[:-1]) - 2 * (len(widths) - 1)
-    for name, size, *texts, where in cells:
-        aligned = [name.ljust(widths[0]), size.rjust(widths[1]), *map(str.ljust, texts, widths[2:])]
-        click.echo("  ".join([*aligned, where if len(where) <= room else where[: room - 1] + "…"]))
-    for row in rows:
-        if row["kind"] != "saliency":
-            click.echo(f"{row['name']} gives maps of {row['kind']}, which u2net cannot use yet; that comes later.")
-
-
-def _row(spec: ModelSpec) -> dict[str, Any]:
-    from u2net.models import weights
-
-    state, path = weights.state(spec)
-    return {
-        "name": spec.name,
-        "kind": spec.kind,
-        "bytes": spec.size_bytes,
-        "licence": spec.licence,
-        "training_data": spec.training_data,
-        "checksum": spec.checksum,
-        "state": state,
-        "path": str(path) if path else None,
-    }
-
-
-def _size(row: dict[str, Any]) -> str:
-    return f"{row['bytes'] / 1e6:.1f} MB"
-
-
-def _whereabouts(row: dict[str, Any]) -> str:
-    """The state of a file and the folder it lies in, shortened by the user's home."""
-    if row["path"] is None:
-        return str(row["state"])
-    folder, home = Path(row["path"]).parent, Path(os.path.expanduser("~"))
-    shown = Path("~") / folder.relative_to(home) if folder.is_relative_to(home) else folder
-    return f"{row['state']}, {shown}"
+    rows = [row(spec) for spec in MODELS.values()]
+    click.echo("\n".join(map(json.dumps, rows) if as_json else report(rows)))
 
 
 @command.command("pull", epilog="Example: u2net models pull u2net u2netp")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +14,9 @@ from u2net.cli.options.values import complete_files, complete_models
 from u2net.errors import BadInput, UnreadablePicture
 
 if TYPE_CHECKING:
-    from u2net.inference.calibrate import Deviation
     from u2net.types import Tensor
 
 _FEWEST = 10
-_WORST = 8
 
 
 @click.command(
@@ -83,6 +80,7 @@ def command(
     from u2net.io.read import read
     from u2net.models import weights
     from u2net.models.cache import tables_dir
+    from u2net.reports.calibration import report
     from u2net.system.files import check_target, make_folder, write_bytes
 
     if "" in (images, output):
@@ -123,21 +121,7 @@ def command(
     make_folder(target.parent)
     write_bytes(target, ranges.to_json().encode())
     if as_json:
-        report = {"table": str(target), "pictures": len(pictures), **asdict(deviation)}
-        click.echo(json.dumps(report, indent=1))
+        said = {"table": str(target), "pictures": len(pictures), **asdict(deviation)}
+        click.echo(json.dumps(said, indent=1))
     elif not quiet:
-        click.echo("\n".join(_told(target, deviation)))
-
-
-def _told(target: Path, deviation: Deviation) -> Iterator[str]:
-    """What a person reads."""
-    yield f"{target}"
-    yield f"the map moves by {deviation.mean:.4f} on average, by {deviation.worst:.4f} in the worst picture (1 is all)"
-    yield ""
-    yield "layers that lose most     off by   before"
-    for layer in sorted(deviation.layers, key=lambda each: each.before - each.share)[:_WORST]:
-        note = "" if layer.int8 else "  in f32"
-        yield f"  {layer.node:<22} {layer.share:7.1%}  {layer.before:7.1%}{note}"
-    yield ""
-    yield "Off by: a layer's output against f32, as a share of it; before: its worst input. Where the map moves too"
-    yield "far, leave a layer that loses much in f32: --leave LAYER."
+        click.echo("\n".join(report(target, deviation)))

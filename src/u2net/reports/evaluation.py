@@ -7,6 +7,7 @@ import csv
 import html
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -21,6 +22,7 @@ from u2net.imaging.resize import at_most
 from u2net.io.read import read
 from u2net.system.files import write_bytes
 from u2net.system.install import install_hint
+from u2net.version import __version__
 
 PAGE, TABLE = "index.html", "pictures.csv"
 SHOWN = 8
@@ -168,3 +170,14 @@ def _matplotlib() -> ModuleType:
         raise MissingExtra(f"a report needs matplotlib; {install_hint('evaluate')}") from error
     module: ModuleType = matplotlib
     return module
+
+
+def table(summary: Mapping[str, float]) -> Iterator[str]:
+    """A line for each measure."""
+    for key, value in summary.items():
+        yield f"{key:<12}  {value if isinstance(value, int) else f'{value:.4f}':>6}  {KEYS[key]}"
+
+
+def versions() -> dict[str, str]:
+    """What measured."""
+    return {"measured by": f"u2net {__version__}, PySODMetrics {version('pysodmetrics')}"}
