@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from u2net.system.files import atomic_files
+from u2net.errors import CannotWrite
+from u2net.system.files import atomic_files, writing
 
 
 @pytest.fixture
@@ -60,3 +61,12 @@ def test_a_folder_takes_the_place_of_a_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_files(path):
         pass
     assert (path / "inside").read_text() == "new"
+
+
+def test_what_cannot_be_written_is_said_with_what_lies_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    for kept in ("", "; the one that lay there is as it was"):
+        with pytest.raises(CannotWrite) as caught, writing(f"{path}: the table", over=path):
+            raise OSError(28, "No space left on device")
+        assert str(caught.value) == f"{path}: the table cannot be written: No space left on device{kept}"
+        path.touch()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -22,7 +21,8 @@ from u2net.batch.inputs import Job
 from u2net.errors import BadInput, UnreadablePicture
 from u2net.inference.open_session import int8_table, spec_of
 from u2net.inference.session import Precision
-from u2net.system.files import hex_of, is_part
+from u2net.system.digest import digest_of, digest_of_files
+from u2net.system.files import is_part
 
 log = logging.getLogger("u2net")
 
@@ -87,7 +87,7 @@ def identify(path: Path, *, max_bytes: int) -> Input | None:
 
 def hash_of(path: Path) -> str:
     """Raises OSError."""
-    return hex_of(hashlib.blake2b(digest_size=16), path)
+    return digest_of_files(path, algorithm="blake2b", digest_size=16)
 
 
 def model_identity(model: str | Path, precision: Precision) -> str:
@@ -118,7 +118,7 @@ class Manifest:
         self._connection = connection
         self._needs_object = needs_object
         self._json = json.dumps(options, sort_keys=True, default=str)
-        self._options = hashlib.blake2b(self._json.encode("utf-8", "replace"), digest_size=8).hexdigest()
+        self._options = digest_of(self._json.encode("utf-8", "replace"), algorithm="blake2b", digest_size=8)
         self._complained = False
 
     def status(self, job: Job) -> Status:

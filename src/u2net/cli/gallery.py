@@ -67,9 +67,9 @@ def command(
     from pathlib import Path
 
     from u2net.cli.progress import picture_bar
-    from u2net.errors import BadInput, CannotWrite
+    from u2net.errors import BadInput
     from u2net.reports.gallery import LARGE_BYTES, check_size, find_gallery, page
-    from u2net.system.files import atomic_file, check_target, make_folder
+    from u2net.system.files import atomic_file, check_target, make_folder, writing
 
     check_size(size_px)
     if as_json and output == "-":
@@ -103,11 +103,8 @@ def command(
             sys.stdout.buffer.flush()
         else:
             make_folder(target.parent)
-            try:
-                with atomic_file(target) as stream:
-                    size_bytes = sum(map(stream.write, pieces))
-            except OSError as error:
-                raise CannotWrite(f"{target}: cannot be written: {error.strerror or error}") from error
+            with writing(f"{target}:"), atomic_file(target) as stream:
+                size_bytes = sum(map(stream.write, pieces))
     if size_bytes > LARGE_BYTES and not quiet:
         advice = f"a smaller --size than {size_px}, or fewer pictures"
         click.echo(f"u2net: the page has {size_bytes / 1e6:.0f} MB, which is slow to open; try {advice}", err=True)

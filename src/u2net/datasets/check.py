@@ -42,8 +42,8 @@ class Sample:
     coverage: float | None = None
     graded: float | None = None
     shares: dict[int, float] = field(default_factory=dict)
-    picture_digest: bytes = b""
-    truth_digest: bytes = b""
+    picture_digest: str = ""
+    truth_digest: str = ""
     hash: Hash | None = None
 
 
@@ -203,8 +203,8 @@ def _in_both(samples: Sequence[Sample], others: Sequence[Sample]) -> Iterator[Pr
         yield _same("in both", pair, f"{'are the same picture' if same else 'look alike'}, and of both data sets")
 
 
-def _groups(samples: Sequence[Sample], key: Callable[[Sample], bytes]) -> list[list[Sample]]:
-    found: dict[bytes, list[Sample]] = defaultdict(list)
+def _groups(samples: Sequence[Sample], key: Callable[[Sample], str]) -> list[list[Sample]]:
+    found: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         found[key(sample)].append(sample)
     return [group for group in found.values() if len(group) > 1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
@@ -23,6 +22,7 @@ from u2net.imaging.samples import to_depth
 from u2net.inference.predict import predict
 from u2net.inference.session import Session
 from u2net.io.read import read
+from u2net.system.digest import digest_of
 from u2net.system.resources import allowed_threads, usable_cores
 from u2net.types import Size
 
@@ -145,5 +145,4 @@ def _fingerprint(pairs: Sequence[Pair], maps: dict[str, Path], pack: Pack) -> st
         return [str(path), status and status.st_size, status and status.st_mtime_ns]
 
     files = [[pair.name, stamp(pair.picture), stamp(pair.truth), stamp(maps.get(pair.name))] for pair in pairs]
-    text = json.dumps([files, pack.size, pack.quality, pack.soft])
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return digest_of(json.dumps([files, pack.size, pack.quality, pack.soft]))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from u2net.system.digest import digest_of
 
 Hash: TypeAlias = NDArray[np.uint64]
 """(3,): two words of neighbours compared, one of low frequencies; see `perceptual_hash`."""
@@ -23,10 +24,9 @@ _BLOCK = 256
 _SIDE, _GRID = 32, 8
 
 
-def digest(values: NDArray[Any]) -> bytes:
+def digest(values: NDArray[Any]) -> str:
     """The same for the same samples in the same shape, whatever file they came from."""
-    start = f"{values.shape} {values.dtype}".encode()
-    return hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16, key=start[:64]).digest()
+    return digest_of(f"{values.shape} {values.dtype}", np.ascontiguousarray(values).data, algorithm="blake2b")
 
 
 def perceptual_hash(pixels: NDArray[np.uint8]) -> Hash:

@@ -6,7 +6,6 @@ where there are soft targets, `maps/NAME.webp`: unpacked, it is a folder of pair
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import re
@@ -22,8 +21,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from u2net.errors import BadInput, CannotWrite
-from u2net.system.files import atomic_file, is_part
+from u2net.errors import BadInput
+from u2net.system.digest import digest_of
+from u2net.system.files import atomic_file, is_part, writing
 from u2net.system.resources import allowed_threads, usable_cores
 from u2net.types import Size
 
@@ -107,7 +107,7 @@ def write_pack(
     done = {name for shard in shards for name in shard.names}
     waiting: dict[str, dict[str, bytes]] = {}
     filled = 0
-    try:
+    with writing(f"{pack.folder}: the packed data"):
         pack.folder.mkdir(parents=True, exist_ok=True)
         if not is_pack(pack.folder) and any(not is_part(path.name, "") for path in pack.folder.iterdir()):
             raise BadInput(f"{pack.folder}: holds something else; give a new folder for the packed data")
@@ -133,8 +133,6 @@ def write_pack(
         for path in pack.folder.iterdir():
             if _SHARD.fullmatch(path.name) and path.name not in kept:
                 path.unlink()  # of an earlier try of something else
-    except OSError as error:
-        raise CannotWrite(f"{pack.folder}: the packed data cannot be written: {error.strerror or error}") from error
     return finished
 
 
@@ -218,7 +216,7 @@ def _bytes_of(pack: Pack, shard: Shard) -> bytes:
         raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(data) != shard.bytes:
         raise _damaged(path, f"it has {len(data)} bytes of {shard.bytes}")
-    if hashlib.sha256(data).hexdigest() != shard.sha256:
+    if digest_of(data) != shard.sha256:
         raise _damaged(path, "its checksum is another")
     return data
 
@@ -240,7 +238,7 @@ def _write_shard(folder: Path, number: int, samples: Mapping[str, Mapping[str, b
     path = folder / f"shard-{number:03}.zip"
     with atomic_file(path, durable=True) as stream:
         stream.write(content)
-    return Shard(path.name, len(content), hashlib.sha256(content).hexdigest(), tuple(samples))
+    return Shard(path.name, len(content), digest_of(content), tuple(samples))
 
 
 def _entry(kind: str, name: str) -> str:

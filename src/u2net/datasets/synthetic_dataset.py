@@ -15,13 +15,13 @@ from u2net.compose.cutout import Cutout
 from u2net.datasets.annotations import run_lengths
 from u2net.datasets.pairs import pictures_below
 from u2net.datasets.synthetic_scene import Instance, Scene, SceneSettings, draw_scene, trimmed
-from u2net.errors import BadInput, CannotWrite, NothingSalient
+from u2net.errors import BadInput, NothingSalient
 from u2net.imaging.blend import lay_over_color
 from u2net.imaging.icc import to_srgb
 from u2net.imaging.samples import to_eight_bits
 from u2net.io.read import read
 from u2net.io.write import SUFFIX_OF_FORMAT, encode
-from u2net.system.files import atomic_files
+from u2net.system.files import atomic_file, atomic_files, writing
 from u2net.system.resources import allowed_threads, usable_cores
 from u2net.types import Picture
 
@@ -104,7 +104,7 @@ def write_scenes(
     names = [path.relative_to(backgrounds).as_posix() if path != backgrounds else path.name for path in paths]
     cutouts = [subject.cutout for subject in subjects]
     digits = max(6, len(str(count)))
-    try:
+    with writing(f"{target}:"):
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_files(target) as (folder,):
             for inner in ("images", "masks"):
@@ -116,8 +116,8 @@ def write_scenes(
                 scene = draw_scene(cutouts, _background(paths[chosen]), random, settings)
                 name = f"{number + 1:0{digits}}"
                 image = f"{name}{SUFFIX_OF_FORMAT[format]}"
-                (folder / "images" / image).write_bytes(encode(scene.pixels, format=format))
-                (folder / "masks" / f"{name}.png").write_bytes(encode(scene.alpha))
+                _write(folder / "images" / image, encode(scene.pixels, format=format))
+                _write(folder / "masks" / f"{name}.png", encode(scene.alpha))
                 made = {"file_name": image, "background": names[chosen]}
                 on_done()
                 return made, list(_described(scene))
@@ -127,10 +127,13 @@ def write_scenes(
             manifest = _manifest(scenes, subjects, seed, settings)
             for name, content in (("annotations", _coco(scenes, subjects, settings)), ("manifest", manifest)):
                 text = json.dumps(content, indent=None if name == "annotations" else 1)
-                (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise CannotWrite(f"{target}: cannot be written: {error.strerror or error}") from error
+                _write(folder / f"{name}.json", f"{text}\n".encode())
     return manifest
+
+
+def _write(path: Path, data: bytes) -> None:
+    with atomic_file(path) as stream:
+        stream.write(data)
 
 
 def check_target(target: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:

@@ -28,6 +28,7 @@ from u2net.models import weights
 from u2net.models.cache import tables_dir
 from u2net.models.registry import MODELS, find_model
 from u2net.models.spec import Progress
+from u2net.system.files import write_bytes
 from u2net.types import Pixels, Size
 
 DRAWN_SIZE: Size = (1000, 1500)
@@ -297,7 +298,7 @@ def _write_drawn(folder: Path) -> Path:
     from u2net.io.write import encode
 
     path = folder / "drawn.jpg"
-    path.write_bytes(encode(drawn_picture(), format="jpeg"))
+    write_bytes(path, encode(drawn_picture(), format="jpeg"))
     return path
 
 

@@ -22,6 +22,7 @@ from u2net.inference.open_session import open_session
 from u2net.inference.session import DEVICES_OF_ENGINE, Session
 from u2net.models.registry import DEFAULT_MODEL, find_model
 from u2net.models.spec import ModelSpec
+from u2net.system.files import write_bytes
 from u2net.types import Picture, Size, Tensor
 
 TIMEOUT_S = 120.0
@@ -152,7 +153,7 @@ def _check_small_network(chosen: dict[str, Any]) -> None:
 def _open_small_network(folder: Path, engine: str, **chosen: Any) -> Session:
     """Open it without the cache folder, which may be what is broken."""
     path = folder / "probe.onnx"
-    path.write_bytes(small_network())
+    write_bytes(path, small_network())
     spec = ModelSpec(name="probe", file=path.name, size=(_SIZE, _SIZE))
     if engine == "onnxruntime":
         from u2net.inference.engines.onnxruntime import open_onnxruntime

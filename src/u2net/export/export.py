@@ -20,7 +20,7 @@ from u2net.inference.transforms import from_pixels
 from u2net.models.card import ModelCard
 from u2net.networks.checkpoint import find, load
 from u2net.networks.u2net import ConvBNReLU, U2Net
-from u2net.system.files import atomic_files
+from u2net.system.files import atomic_files, writing
 from u2net.types import Map, Pixels, Size
 
 BOUND, BOUND_FP16 = 1e-4, 2e-3
@@ -112,7 +112,7 @@ def export(
         height, width = card.size
         raise BadInput(f"torch cannot run it at {height}x{width} on this machine ({_one_line(error)})") from error
     bound = BOUND_FP16 if fp16 else BOUND
-    try:
+    with writing(f"{files[0]}:", over=files[0]):
         files[0].parent.mkdir(parents=True, exist_ok=True)
         with atomic_files(*reversed(files)) as made:  # what is opened comes last
             on_step("writing")
@@ -120,9 +120,6 @@ def export(
             on_step("running it again")
             parity = _compare(wanted, pictures, to, made[-1], outputs, files[0])
             _enforce(files[0], parity, bound)
-    except OSError as error:
-        kept = "; the one that lay there is as it was" if os.path.lexists(files[0]) else ""
-        raise CannotWrite(f"{files[0]}: cannot be written: {error.strerror or error}{kept}") from error
     return Export(files[0], files, card, parity, bound)
 
 

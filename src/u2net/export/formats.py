@@ -20,6 +20,7 @@ from u2net.export.onnx_graph import INPUT, to_onnx
 from u2net.inference.engines.onnxruntime import failures, import_onnxruntime
 from u2net.inference.engines.openvino import import_openvino, openvino_core
 from u2net.models.card import KEY, ModelCard
+from u2net.system.files import atomic_file
 from u2net.system.install import install_hint
 from u2net.types import Map, Tensor
 
@@ -56,7 +57,7 @@ class Format:
 
 
 def write_onnx(network: Network, path: Path) -> None:
-    path.write_bytes(_onnx(network))
+    _write(path, _onnx(network))
 
 
 def run_onnx(path: Path, tensors: Sequence[Tensor], names: Sequence[str]) -> list[list[Map]]:
@@ -89,7 +90,7 @@ def write_torchscript(network: Network, path: Path) -> None:
         traced = torch.jit.trace(network.module, network.picture(1), check_trace=False)
         made = io.BytesIO()
         torch.jit.save(traced, made, _extra_files={CARD_FILE: network.card.to_json()})
-    path.write_bytes(made.getbuffer())
+    _write(path, made.getbuffer())
 
 
 def run_torchscript(path: Path, tensors: Sequence[Tensor], names: Sequence[str]) -> list[list[Map]]:
@@ -104,7 +105,7 @@ def write_pt2(network: Network, path: Path) -> None:
     program.example_inputs = None  # the picture of zeros that it was traced with
     with quiet():
         torch.export.save(program, made, extra_files={CARD_FILE: network.card.to_json()})
-    path.write_bytes(made.getbuffer())
+    _write(path, made.getbuffer())
 
 
 def run_pt2(path: Path, tensors: Sequence[Tensor], names: Sequence[str]) -> list[list[Map]]:
@@ -150,6 +151,11 @@ FORMATS: dict[str, Format] = {
     "pt2": Format((".pt2",), write_pt2, run_pt2),
     "coreml": Format((".mlpackage",), write_coreml, run_coreml if sys.platform == "darwin" else None),
 }
+
+
+def _write(path: Path, data: bytes | memoryview) -> None:
+    with atomic_file(path) as stream:
+        stream.write(data)
 
 
 def _onnx(network: Network) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field
@@ -11,7 +10,7 @@ from typing import Any, TypeAlias
 
 from u2net.errors import WeightsUnavailable
 from u2net.models.spec import ModelSpec
-from u2net.system.files import hex_of
+from u2net.system.digest import digest_of, digest_of_files
 
 Range: TypeAlias = tuple[float, float]
 
@@ -73,7 +72,7 @@ class Ranges:
     def fingerprint(self) -> str:
         """What changes where the int8 model changes."""
         parts = (self.outputs, self.inputs, self.convolutions)
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        return digest_of(json.dumps(parts, sort_keys=True))[:16]
 
 
 def table_path(spec: ModelSpec, path: Path, own_tables: Path) -> Path:
@@ -84,7 +83,7 @@ def table_path(spec: ModelSpec, path: Path, own_tables: Path) -> Path:
 def checksum(path: Path) -> str:
     """`sha256:…` of a weight file; of an .xml the file with its weights counts too. Raises OSError."""
     files = (path, path.with_suffix(".bin")) if path.suffix.lower() == ".xml" else (path,)
-    return f"sha256:{hex_of(hashlib.sha256(), *files)}"
+    return f"sha256:{digest_of_files(*files)}"
 
 
 def find_ranges(spec: ModelSpec, path: Path, own_tables: Path) -> Ranges | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -15,7 +14,8 @@ from typing import Literal, TypeAlias
 from u2net.errors import BadInput, WeightsUnavailable, WrongChecksum
 from u2net.models.cache import PACKAGED, cache_dir, own_path
 from u2net.models.spec import ModelSpec, PackageSource, Progress, UrlSource, WheelSource
-from u2net.system.files import atomic_file, hex_of
+from u2net.system.digest import digest_of_files
+from u2net.system.files import atomic_file
 
 log = logging.getLogger("u2net")
 
@@ -193,7 +193,7 @@ def _remember(path: Path, stamp: list[object] | None) -> None:
 def _checksum(path: Path, spec: ModelSpec) -> str:
     """`sha256:…` or `md5:…` of a file, by what the model's row has."""
     algorithm = spec.checksum.split(":")[0]
-    return f"{algorithm}:{hex_of(hashlib.new(algorithm, usedforsecurity=False), path)}"
+    return f"{algorithm}:{digest_of_files(path, algorithm=algorithm)}"
 
 
 def _fetch(spec: ModelSpec, target: Path, on_progress: Progress | None) -> Path:

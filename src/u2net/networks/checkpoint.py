@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from u2net.errors import BadInput, CannotWrite
+from u2net.errors import BadInput
 from u2net.io.decoders import DAMAGE
 from u2net.models import weights
 from u2net.models.card import KEY, ModelCard, card_in, read_card
@@ -19,7 +19,7 @@ from u2net.models.registry import MODELS, find_model
 from u2net.models.spec import ModelSpec
 from u2net.networks.published_weights import read_onnx, to_own_names
 from u2net.networks.u2net import VARIANTS, U2Net
-from u2net.system.files import atomic_file
+from u2net.system.files import atomic_file, writing
 
 PART_KEY = "part of the state of a run"
 """In files of `resume.save_state`, which are no weights."""
@@ -57,21 +57,16 @@ def _usual_card(network: U2Net) -> ModelCard:
 
 
 def save(network: U2Net, path: Path, card: ModelCard) -> None:
-    """Write weights and card as safetensors, whole or not at all. Raises CannotWrite."""
+    """Write weights and card as safetensors; the file that lay there stays until the new one is complete.
+
+    Raises CannotWrite.
+    """
     from safetensors.torch import save as to_bytes
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    write(path, to_bytes(tensors, metadata={"format": "pt", KEY: card.to_json()}))
-
-
-def write(path: Path, data: bytes | memoryview) -> None:
-    """Write a file whole or not at all: the one that lay there stays until the new one is complete."""
-    try:
-        with atomic_file(path, durable=True) as stream:
-            stream.write(data)
-    except OSError as error:
-        kept = "; the one that lay there is as it was" if path.exists() else ""
-        raise CannotWrite(f"{path}: cannot be written: {error.strerror or error}{kept}") from error
+    data = to_bytes(tensors, metadata={"format": "pt", KEY: card.to_json()})
+    with writing(f"{path}:", over=path), atomic_file(path, durable=True) as stream:
+        stream.write(data)
 
 
 def build(tensors: Mapping[str, Tensor], name: str) -> U2Net:

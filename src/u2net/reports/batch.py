@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from u2net.errors import BadInput, CannotWrite
-from u2net.system.files import atomic_file
+from u2net.system.files import atomic_file, writing
 from u2net.version import __version__
 
 Row: TypeAlias = Mapping[str, Any]
@@ -59,7 +59,7 @@ class BatchReport:
         """Write the file, whole or not at all. started: when the run began. Raises CannotWrite."""
         totals = {"done": 0, "up to date": 0, "failed": 0}
         facts: dict[str, Any] = {"u2net": __version__, "started": started, "seconds": round(seconds, 2)}
-        try:
+        with writing(f"{self.path}: the report"):
             for row in self._all():
                 totals[row["outcome"]] += 1
             pieces = {"json": self._json, "csv": self._csv, "html": self._html}[self._kind](facts | totals)
@@ -67,8 +67,6 @@ class BatchReport:
             with atomic_file(self.path) as stream:
                 for piece in pieces:
                     stream.write(piece.encode("utf-8", "surrogateescape" if self._kind == "csv" else "replace"))
-        except OSError as error:
-            raise CannotWrite(f"{self.path}: the report cannot be written: {error.strerror or error}") from error
 
     def close(self) -> None:
         with suppress(OSError):  # a full disk, which `add` or `write` has said

@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from u2net.errors import BadInput, CannotWrite, MissingExtra
+from u2net.errors import BadInput, MissingExtra
 from u2net.evaluation.evaluate import Evaluation, Grey, Pair, read_truth
 from u2net.evaluation.metrics import KEYS, f_of, mean_curves, summarise
 from u2net.imaging.resize import at_most
 from u2net.io.read import read
-from u2net.system.files import write_bytes
+from u2net.system.files import make_folder, write_bytes
 from u2net.system.install import install_hint
 from u2net.version import __version__
 
@@ -49,10 +49,7 @@ figcaption b { color: #1c2024; } figcaption { font-size: .9rem; }
 def prepare_report(folder: Path) -> None:
     """Make the folder, before the work. Raises CannotWrite, or MissingExtra without matplotlib."""
     _matplotlib()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotWrite(f"{folder}: the folder cannot be made: {error.strerror or error}") from error
+    make_folder(folder)
 
 
 def write_report(folder: Path, evaluation: Evaluation, *, title: str, facts: Mapping[str, str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 import unicodedata
 from collections import defaultdict
@@ -25,6 +24,7 @@ from u2net.imaging.resize import at_most
 from u2net.imaging.samples import to_eight_bits
 from u2net.io.read import MAX_BYTES, MAX_PIXELS, read
 from u2net.io.write import encode
+from u2net.system.digest import digest_of
 
 SIZES = (64, 4000)
 """Smallest and largest longer side of the pictures in a page."""
@@ -200,7 +200,7 @@ def _policy(template: str) -> str:
     own = {}
     for tag in ("style", "script"):
         text = template.split(f"<{tag}>")[1].split(f"</{tag}>")[0]
-        own[tag] = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        own[tag] = base64.b64encode(bytes.fromhex(digest_of(text))).decode()
     return (
         f"default-src 'none'; img-src data:; style-src 'sha256-{own['style']}'; script-src 'sha256-{own['script']}'; "
         "base-uri 'none'; form-action 'none'"

@@ -1,4 +1,8 @@
-"""Files appear whole or not at all; whether a result can be written; the hash of what a file holds."""
+"""All that is written goes through here: files appear whole or not at all, and what cannot be written is said.
+
+`atomic_file` is the usual way, `write_bytes` the short one, `atomic_files` is for what other libraries write.
+`tests/system/test_every_writer.py` names the few that write otherwise, and why.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,11 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from u2net.errors import CannotWrite
 
 PART_SUFFIX = ".part"
-_CHUNK_BYTES = 1 << 20
 
 
 @contextlib.contextmanager
@@ -23,17 +26,16 @@ def atomic_file(path: Path, *, durable: bool = False, owner: str = "") -> Iterat
 
     durable: even a power cut leaves the old or the new file; that costs milliseconds, or the time of a slow disk.
     owner: what the temporary name begins with (see `is_part`), so that whoever comes after a kill can find it.
-    The temporary name is short and hidden, so that names at the file system's length limit still work.
     Raises OSError as the file system does.
     """
-    temporary = path.parent / f".u2net-{owner}{secrets.token_hex(6)}{PART_SUFFIX}"
+    temporary = _beside(path, owner)
     try:
         with temporary.open("xb") as stream:
             yield stream
             if durable:
                 stream.flush()
                 os.fsync(stream.fileno())
-        temporary.replace(path)
+        _take_place(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -52,7 +54,7 @@ def atomic_files(*paths: Path) -> Iterator[list[Path]]:
     When the block ends well, what was written under them, files or folders, takes the places of `paths`, one after the
     other; else everything is as it was. Raises OSError as the file system does.
     """
-    folder = paths[0].parent / f".u2net-{secrets.token_hex(6)}{PART_SUFFIX}"
+    folder = _beside(paths[0])
     try:
         folder.mkdir()  # within: a signal may come right after it
         made = [folder / path.name for path in paths]
@@ -63,7 +65,7 @@ def atomic_files(*paths: Path) -> Iterator[list[Path]]:
                     old = folder / f"{path.name}.old"
                     path.rename(old)
                     undo.callback(old.rename, path)
-                fresh.replace(path)
+                _take_place(fresh, path)
                 if path != paths[-1]:
                     undo.callback(path.rename, fresh)
             undo.pop_all()
@@ -71,13 +73,33 @@ def atomic_files(*paths: Path) -> Iterator[list[Path]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _beside(path: Path, owner: str = "") -> Path:
+    """A temporary name in the folder of `path`, short and hidden: names at the length limit of its disk still work."""
+    return path.parent / f".u2net-{owner}{secrets.token_hex(6)}{PART_SUFFIX}"
+
+
+def _take_place(made: Path, path: Path) -> None:
+    """Give what was made its name: here, and nowhere else, a result meets what lay there before."""
+    made.replace(path)
+
+
 def write_bytes(path: Path, data: bytes, *, owner: str = "") -> None:
     """Write a file whole or not at all; owner: as for `atomic_file`. Raises CannotWrite."""
+    with writing(f"{path}:"), atomic_file(path, owner=owner) as stream:
+        stream.write(data)
+
+
+@contextlib.contextmanager
+def writing(what: str, *, over: Path | None = None) -> Iterator[None]:
+    """Raise CannotWrite where the block raises OSError: `what` cannot be written, and why.
+
+    over: the file that would have been replaced; where there is one, the message adds that it is as it was.
+    """
     try:
-        with atomic_file(path, owner=owner) as stream:
-            stream.write(data)
+        yield
     except OSError as error:
-        raise CannotWrite(f"{path}: cannot be written: {error.strerror or error}") from error
+        kept = "; the one that lay there is as it was" if over and os.path.lexists(over) else ""
+        raise CannotWrite(f"{what} cannot be written: {error.strerror or error}{kept}") from error
 
 
 def check_target(target: Path, *, beside: bool) -> None:
@@ -98,24 +120,8 @@ def check_target(target: Path, *, beside: bool) -> None:
 
 
 def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are missing. Raises CannotWrite."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotWrite(f"{folder}: the folder cannot be made: {error.strerror or error}") from error
-
-
-class Digest(Protocol):
-    """What `hashlib` makes."""
-
-    def update(self, data: bytes, /) -> None: ...
-
-    def hexdigest(self) -> str: ...
-
-
-def hex_of(digest: Digest, *files: Path) -> str:
-    """The digest of what the files hold, one after the other, in hexadecimal. Raises OSError."""
-    for file in files:
-        with file.open("rb") as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                digest.update(chunk)
-    return digest.hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from u2net.datasets.ground_truth import Kind
 from u2net.datasets.pairs import Pair
 from u2net.errors import BadInput, CannotWrite
+from u2net.system.digest import digest_of
 from u2net.system.files import atomic_file
 from u2net.system.hardware import this_machine
 from u2net.types import Size
@@ -128,8 +128,7 @@ class FileCache:
 def fingerprint(pairs: Sequence[Pair], size: Size, kind: Kind, classes: int | None) -> str:
     """What a cache is named by: the files' paths, sizes and times of change, and what becomes of them. 16 digits."""
     files = [[_stamp(pair.picture), pair.truth and _stamp(pair.truth)] for pair in pairs]
-    text = json.dumps([_MAGIC.decode(), size, kind, classes, files])
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return digest_of(json.dumps([_MAGIC.decode(), size, kind, classes, files]))[:16]
 
 
 def _stamp(path: Path) -> tuple[str, int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import pickle
@@ -13,10 +12,11 @@ from typing import Any
 
 import torch
 
-from u2net.errors import BadInput, CannotWrite
+from u2net.errors import BadInput
 from u2net.io.decoders import DAMAGE
-from u2net.networks.checkpoint import PART_KEY, write
-from u2net.system.files import atomic_file
+from u2net.networks.checkpoint import PART_KEY
+from u2net.system.digest import digest_of
+from u2net.system.files import atomic_file, make_folder, writing
 from u2net.train.config import PLACES, TrainConfig, configured, read_settings
 from u2net.train.distributed import Process
 
@@ -51,23 +51,19 @@ def save_state(state: State, out: Path) -> None:
     Raises CannotWrite, and the previous one is as it was.
     """
     path, parts = out / STATE, {}
-    try:
+    with writing(f"{path}: the state of the run", over=path):
         for part in _PARTS:
             buffer = io.BytesIO()
             torch.save({PART_KEY: part, "step": state.step, "values": getattr(state, part)}, buffer)
             name = f"state-{state.step:06}-{part}.pt"
             with atomic_file(out / name, durable=True) as stream:
                 stream.write(buffer.getbuffer())
-            parts[part] = {"file": name, "sha256": hashlib.sha256(buffer.getbuffer()).hexdigest()}
+            parts[part] = {"file": name, "sha256": digest_of(buffer.getbuffer())}
         rest = {name: value for name, value in vars(state).items() if name not in _PARTS}
         with atomic_file(path, durable=True) as stream:
             stream.write(json.dumps(rest | {"parts": parts}, indent=1).encode())
         for old in set(out.glob("state-*-*.pt")) - {out / part["file"] for part in parts.values()}:
             old.unlink(missing_ok=True)
-    except OSError as error:
-        kept = "; the one that lay there is as it was" if path.exists() else ""
-        reason = error.strerror or error
-        raise CannotWrite(f"{path}: the state of the run cannot be written: {reason}{kept}") from error
 
 
 def load_state(out: Path) -> State:
@@ -79,7 +75,7 @@ def load_state(out: Path) -> State:
         for part in _PARTS:
             path = out / str(parts[part]["file"])
             data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() != parts[part]["sha256"]:
+            if digest_of(data) != parts[part]["sha256"]:
                 raise BadInput(f"{path}: the state of the run cannot be read (its checksum is another)")
             values[part] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)["values"]
         return State(**values)
@@ -108,11 +104,9 @@ def begin(config: TrainConfig, out: Path, process: Process, *, resume: bool) -> 
         raise BadInput(f"{out}: holds a run already; go on with it (--resume) or name another folder")
     if not resume and (out / BEST).exists():
         raise BadInput(f"{out}: holds {BEST} of another run, which cannot be gone on with; name another folder")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotWrite(f"{out}: the folder cannot be made: {error.strerror or error}") from error
-    write(out / CONFIG, config.to_json().encode())
+    make_folder(out)
+    with writing(f"{out / CONFIG}:", over=out / CONFIG), atomic_file(out / CONFIG, durable=True) as stream:
+        stream.write(config.to_json().encode())
     return state
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.datasets.ground_truth import Kind
-from u2net.errors import CannotWrite
 from u2net.io.write import encode
-from u2net.system.files import atomic_file
+from u2net.system.files import atomic_file, writing
 from u2net.train.validate import Example
 
 LOG = "log.csv"
@@ -42,13 +41,8 @@ class RunLog:
         with self._said("TensorBoard's file"):
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
 
-    @contextlib.contextmanager
-    def _said(self, what: str) -> Iterator[None]:
-        """Raises CannotWrite for OSError."""
-        try:
-            yield
-        except OSError as error:
-            raise CannotWrite(f"{self.folder}: {what} cannot be written: {error.strerror or error}") from error
+    def _said(self, what: str) -> AbstractContextManager[None]:
+        return writing(f"{self.folder}: {what}")
 
     def add(self, step: int, values: dict[str, float]) -> None:
         """Note numbers of a step; those of a step that is there already join it."""

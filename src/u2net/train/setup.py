@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from u2net.models.card import ModelCard
 from u2net.networks.checkpoint import load
 from u2net.networks.published_weights import fill_norms
 from u2net.networks.u2net import U2Net
+from u2net.system.digest import digest_of
 from u2net.train.augment import NONE, augment
 from u2net.train.config import TrainConfig
 from u2net.train.dataset import Dataset, Samples, batches, to_inputs
@@ -85,7 +85,7 @@ class Located:
 
 def hold_out(names: Sequence[str], share: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Split off a share, at most 500: the same pictures each time, and mostly the same when some are added."""
-    ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
+    ordered = sorted(names, key=digest_of)
     count = min(round(share * len(ordered)), _MOST_HELD_OUT, len(ordered) - 1)
     held = set(ordered[:count])
     return tuple(name for name in names if name not in held), tuple(name for name in names if name in held)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import io
 import logging
 import mmap
@@ -25,6 +24,7 @@ from u2net.inference.engines.upsample import enlarge_by_products
 from u2net.inference.int8_ranges import Ranges
 from u2net.inference.session import Session
 from u2net.models.spec import ModelSpec
+from u2net.system.digest import digest_of
 from u2net.system.files import atomic_file
 from u2net.types import Map, Tensor
 
@@ -255,7 +255,7 @@ def read_model(core: Any, path: Path, spec: ModelSpec) -> Any:
 
 def _name_of(path: Path, spec: ModelSpec) -> str:
     """What a compiled model's file name begins with; of a user's own file not its name, which may be a pattern."""
-    return spec.name if spec.checksum else "own-" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    return spec.name if spec.checksum else "own-" + digest_of(str(path.resolve()))[:12]
 
 
 def _fingerprint(path: Path, spec: ModelSpec, core: Any, target: str, version: str, table: str) -> str:
@@ -263,7 +263,7 @@ def _fingerprint(path: Path, spec: ModelSpec, core: Any, target: str, version: s
     status = path.stat()
     weights = spec.checksum or f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
     parts = (weights, version, core.get_property(target, "FULL_DEVICE_NAME"), spec.size, spec.fit, table, _GRAPH)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    return digest_of(repr(parts))[:16]
 
 
 def _import_compiled(core: Any, blob: Path, target: str, config: dict[str, Any]) -> tuple[Any, object]:
