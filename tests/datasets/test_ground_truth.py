@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from u2net.datasets.ground_truth import first_look, read_pair, read_truth, shape_differs, squash
+from support.paths import ROOT
+from u2net.datasets.ground_truth import first_look, read_mask, read_pair, read_truth, shape_differs, squash
 from u2net.datasets.pairs import Pair
 from u2net.errors import BadInput, UnreadablePicture
 
@@ -44,6 +46,11 @@ def test_colors_one_bit_and_sixteen_bits_become_grey(tmp_path: Path) -> None:
 def test_zeros_and_ones_are_black_and_white(tmp_path: Path) -> None:
     assert np.array_equal(read_truth(saved(tmp_path / "a.png", HALF // 255)), HALF)
     assert read_truth(saved(tmp_path / "b.png", HALF // 127)).max() == 2  # that is not sure to be meant so
+    deep = saved(tmp_path / "c.png", HALF.astype(np.uint16) // 255)
+    assert np.array_equal(read_mask(deep), HALF.astype(np.uint16) * 257)
+    assert np.array_equal(read_truth(deep), HALF)
+    dark = saved(tmp_path / "d.png", np.full((8, 8), 300, np.uint16))  # 1 in 8 bits, and no mask of ones
+    assert read_truth(dark).max() == 1
 
 
 def test_alpha_counts_where_it_says_something(tmp_path: Path) -> None:
@@ -165,3 +172,37 @@ def test_squash_averages_what_shrinks_and_keeps_what_fits() -> None:
     wide[:, 50:] = 200
     mixed = squash(wide, (20, 20))  # one side grows, the other shrinks
     assert (mixed[:, :10] == 0).all() and (mixed[:, 10:] == 200).all()
+
+
+READS_MAPS = {
+    "evaluation/evaluate.py": "maps to be measured",
+    "datasets/make_pack.py": "soft targets",
+}
+"""Who calls `read_grey`, and for which maps that are no truths."""
+GREY = ("IMREAD_GRAYSCALE", "IMREAD_ANYDEPTH", "COLOR_RGB2GRAY", "COLOR_BGR2GRAY", "convert('L')", "convert('1')")
+DECODES_GREY = {
+    "datasets/ground_truth.py": "the one reader",
+    "datasets/pack.py": "truths that u2net itself has packed, as grey without loss",
+    "datasets/near_duplicates.py": "what a picture looks like from afar",
+    "compose/match_view.py": "corners of a photo, to find it in another",
+    "io/gif.py": "the numbers of a palette of greys",
+}
+"""Who makes one channel of a picture, and why that is no truth of a user's file."""
+READERS = {"read", "decode", "read_grey", "open_image", "imread", "imdecode", "_read_plain"}
+
+
+def test_every_truth_is_read_by_one_function() -> None:
+    source = ROOT / "src" / "u2net"
+    grey, readers = set(), set()
+    for path in sorted(source.rglob("*.py")):
+        tree, name = ast.parse(path.read_text(encoding="utf-8")), path.relative_to(source).as_posix()
+        if any(mark in ast.unparse(tree) for mark in GREY):
+            grey.add(name)
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            function, given = ast.unparse(call.func).rpartition(".")[2], " ".join(map(ast.unparse, call.args)).lower()
+            if function == "read_grey":
+                readers.add(name)
+            of_a_truth = function in READERS and ("truth" in given or "mask" in given)
+            assert not of_a_truth, f"{name}:{call.lineno}: read it with `read_truth` or `read_mask`"
+    assert grey == set(DECODES_GREY)
+    assert readers == {"datasets/ground_truth.py", *READS_MAPS}

@@ -18,8 +18,9 @@ from support.paths import EXAMPLES
 from support.profiles import grey_profile
 from support.small_onnx import small_network
 from u2net.cli import cli
+from u2net.datasets.ground_truth import read_mask
 from u2net.errors import BadInput, CannotWrite, MissingExtra, UnreadablePicture
-from u2net.evaluation.evaluate import Pair, evaluate, pair_up, read_map, read_truth
+from u2net.evaluation.evaluate import Pair, evaluate, pair_up, read_map
 from u2net.evaluation.metrics import KEYS, score, summarise
 from u2net.system.install import install_hint
 
@@ -60,7 +61,7 @@ def test_table_names_every_measure(maps_and_truths: tuple[Path, Path]) -> None:
     table = dict(line.split()[:2] for line in result.stdout.splitlines())
     assert list(table) == list(KEYS)
     assert (table["n"], table["empty_truths"]) == ("5", "1")
-    expected = summarise([score(read_map(pair), read_truth(pair.truth)) for pair in pair_up(*maps_and_truths)])
+    expected = summarise([score(read_map(pair), read_mask(pair.truth)) for pair in pair_up(*maps_and_truths)])
     assert {key: float(value) for key, value in table.items()} == pytest.approx(expected, abs=6e-5)
     assert 0 < expected["maxF"] < expected["maxF_paper"] < 1
 
@@ -177,28 +178,28 @@ def test_truth_may_be_in_color_of_16_bits_or_of_0_and_1(tmp_path: Path) -> None:
         ]
     ):
         path = save(tmp_path / f"{number}.png", written)
-        assert ((read_truth(path) > 128) == (truth > 0)).all()
-        assert score(truth, read_truth(path)).values["MAE"] == 0
-    assert not read_truth(save(tmp_path / "black.png", truth * 0)).any()
+        assert ((read_mask(path) > 128) == (truth > 0)).all()
+        assert score(truth, read_mask(path)).values["MAE"] == 0
+    assert not read_mask(save(tmp_path / "black.png", truth * 0)).any()
 
 
 def test_cutout_counts_by_its_alpha(tmp_path: Path) -> None:
     alpha = disk(12)
     path = save(tmp_path / "cutout.png", np.dstack([alpha * 0 + 90] * 3 + [alpha]))
     assert (read_map(Pair("cutout", path, path)) == alpha).all()
-    assert (read_truth(path) == alpha).all()
+    assert (read_mask(path) == alpha).all()
     opaque = save(tmp_path / "opaque.png", np.dstack([alpha] * 3 + [alpha * 0 + 255]))
     assert (read_map(Pair("opaque", opaque, opaque)) == alpha).all()
 
 
 def test_empty_cutout_is_an_empty_truth(tmp_path: Path) -> None:
     path = save(tmp_path / "empty.png", np.dstack([disk(12) * 0 + 200] * 3 + [disk(12) * 0]))
-    assert not read_truth(path).any()
+    assert not read_mask(path).any()
 
 
 def test_profile_of_a_grey_file_changes_no_number(tmp_path: Path) -> None:
     Image.fromarray(disk(12)).save(tmp_path / "a.png", icc_profile=grey_profile(1.8))
-    assert (read_truth(tmp_path / "a.png") == disk(12)).all()
+    assert (read_mask(tmp_path / "a.png") == disk(12)).all()
     assert (read_map(Pair("a", tmp_path / "a.png", tmp_path / "a.png")) == disk(12)).all()
 
 

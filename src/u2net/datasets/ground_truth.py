@@ -30,6 +30,9 @@ Kind: TypeAlias = Literal["saliency", "classes", "image"]
 UNKNOWN_CLASS = 255
 """A class id that stands for `do not learn from this pixel`, as in PASCAL VOC."""
 
+Grey: TypeAlias = NDArray[np.uint8 | np.uint16]
+"""(H, W) uint8 or uint16: a map or a truth of saliency as its file has it."""
+
 _Number = TypeVar("_Number", bound=np.generic)
 _BYTES: TypeAlias = NDArray[np.uint8]
 _MEAN = (0.485, 0.456, 0.406)  # where a picture is transparent the networks see their mean color: as in `predict`
@@ -145,12 +148,20 @@ def read_truth(path: Path, kind: Kind = "saliency") -> _BYTES:
     if kind == "classes":
         ids = _read_plain(path, ids=True)
         return _ids_of(read(path), path) if ids is None else ids
-    grey = _eight_bits(read_grey(path))
-    return grey * np.uint8(255) if grey.max() == 1 else grey
+    return _eight_bits(read_mask(path))
 
 
-def read_grey(path: Path) -> NDArray[np.uint8 | np.uint16]:
-    """Decode a map or a mask: (H, W), its numbers as they are; of colors their grey, of a cutout its alpha.
+def read_mask(path: Path) -> Grey:
+    """Decode a truth of saliency in its own depth: (H, W), 255 or 65535 is the object; one of zeros and ones too.
+
+    Whoever measures, learns from, checks or shows a truth has it from here. Raises UnreadablePicture, PictureTooLarge.
+    """
+    grey = read_grey(path)
+    return grey * np.iinfo(grey.dtype).max if grey.max() == 1 else grey
+
+
+def read_grey(path: Path) -> Grey:
+    """Decode a map: (H, W), its numbers as they are; of colors their grey, of a cutout its alpha.
 
     A cutout is what is not opaque everywhere. Raises UnreadablePicture, PictureTooLarge.
     """
@@ -160,7 +171,7 @@ def read_grey(path: Path) -> NDArray[np.uint8 | np.uint16]:
     picture = read(path)
     if picture.alpha is not None and int(picture.alpha.min()) < np.iinfo(picture.alpha.dtype).max:
         return picture.alpha
-    grey: NDArray[np.uint8 | np.uint16] = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY)
+    grey: Grey = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY)
     return grey
 
 
@@ -216,5 +227,5 @@ def _srgb(pixels: Pixels, icc: bytes | None) -> _BYTES:
     return _eight_bits(convert_profile(pixels, source_icc=icc, target_icc=None))
 
 
-def _eight_bits(values: NDArray[np.uint8 | np.uint16]) -> _BYTES:
+def _eight_bits(values: Grey) -> _BYTES:
     return np.asarray(to_depth(values, np.dtype(np.uint8)), np.uint8)

@@ -18,7 +18,7 @@ from u2net.datasets.ground_truth import read_grey, read_pair, squash
 from u2net.datasets.pack import INDEX, Pack, PackedSample, encode_sample, kept_shards, write_pack
 from u2net.datasets.pairs import Pair, pictures_below
 from u2net.errors import BadInput
-from u2net.imaging.samples import to_depth
+from u2net.imaging.samples import to_eight_bits
 from u2net.inference.predict import predict
 from u2net.inference.session import Session
 from u2net.io.read import read
@@ -78,10 +78,8 @@ def pack_pairs(
             if teacher:
                 soft = soft_target(teacher, pair.picture, size)
             elif maps:
-                # Not `read_truth`, for which a map that is nowhere above 1 is one of zeros and ones.
-                soft = squash(
-                    np.asarray(to_depth(read_grey(soft_files[pair.name]), np.dtype(np.uint8)), np.uint8), size
-                )
+                # No truth, of which one that is nowhere above 1 would be of zeros and ones.
+                soft = squash(to_eight_bits(read_grey(soft_files[pair.name])), size)
             return encode_sample(PackedSample("", picture, truth, soft), quality)
         except BadInput as error:
             with lock:

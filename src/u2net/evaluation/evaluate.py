@@ -10,10 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from u2net.datasets.ground_truth import read_grey
+from u2net.datasets.ground_truth import Grey, read_grey, read_mask
 from u2net.datasets.pairs import pictures_below
 from u2net.errors import BadInput
 from u2net.evaluation.metrics import TRUTH_ABOVE, Scores, pysodmetrics, score, summarise
@@ -36,9 +33,6 @@ class Pair:
     truth: Path
     picture: Path | None = None
 
-
-Grey: TypeAlias = NDArray[Any]
-"""(H, W) uint8 or uint16."""
 
 MapOf: TypeAlias = Callable[[Pair], Grey]
 """Where the map of a pair comes from: `read_map`, or what `map_by` gives."""
@@ -119,14 +113,8 @@ def map_by(session: Session) -> MapOf:
     return lambda pair: predict(session, read(pair.source)).published_map()
 
 
-def read_truth(path: Path) -> Grey:
-    """The truth in a file, as `read_map`; one that holds nothing but 0 and 1 is a mask of these."""
-    grey: Grey = read_grey(path)
-    return grey * np.iinfo(grey.dtype).max if grey.max() == 1 else grey
-
-
 def _measure(pair: Pair, map_of: MapOf, truth_above: float) -> Scores:
-    saliency, truth = map_of(pair), read_truth(pair.truth)
+    saliency, truth = map_of(pair), read_mask(pair.truth)
     if saliency.shape != truth.shape:
         raise BadInput(
             f"{pair.source} is {_size(saliency)} and its truth {pair.truth} {_size(truth)}; both must be of one size"

@@ -15,10 +15,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from u2net.datasets.ground_truth import read_mask
 from u2net.errors import BadInput, MissingExtra
-from u2net.evaluation.evaluate import Evaluation, Grey, Pair, read_truth
+from u2net.evaluation.evaluate import Evaluation, Pair
 from u2net.evaluation.metrics import KEYS, f_of, mean_curves, summarise
 from u2net.imaging.resize import at_most
+from u2net.imaging.samples import to_eight_bits
 from u2net.io.read import read
 from u2net.system.files import make_folder, write_bytes
 from u2net.system.install import install_hint
@@ -104,12 +106,12 @@ def _figure(evaluation: Evaluation, pair: Pair, row: Mapping[str, float]) -> Ite
     unread = ""
     if pair.picture:
         try:
-            shown = _eight_bit(read(pair.picture).pixels)
+            shown = to_eight_bits(read(pair.picture).pixels)
             yield _image(cv2.cvtColor(shown, cv2.COLOR_RGB2BGR), ".jpg", "picture")
         except BadInput:  # all is measured, and that was without it
             unread = " · the picture cannot be read"
-    yield _image(_eight_bit(evaluation.map_of(pair)), ".png", "map")
-    yield _image(_eight_bit(read_truth(pair.truth)), ".png", "truth")
+    yield _image(to_eight_bits(evaluation.map_of(pair)), ".png", "map")
+    yield _image(to_eight_bits(read_mask(pair.truth)), ".png", "truth")
     numbers = " · ".join(f"{key} {row[key]:.3f}" for key in _OF_A_PICTURE)
     note = " · empty truth" if row["empty_truths"] else ""
     yield f"</div><figcaption><b>{_text(pair.name)}</b> {numbers}{note}{unread}</figcaption></figure>"
@@ -150,10 +152,6 @@ def _curves(evaluation: Evaluation) -> str:
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata=dict.fromkeys(["Date", "Creator", "Format", "Type"]))
     return text.getvalue()[text.getvalue().index("<svg") :]
-
-
-def _eight_bit(values: Grey) -> NDArray[np.uint8]:
-    return values if values.dtype == np.uint8 else (values // 257).astype(np.uint8)
 
 
 def _text(value: str) -> str:
