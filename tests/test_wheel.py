@@ -77,5 +77,5 @@ def test_installed_into_an_empty_environment_it_cuts_out_a_picture(
     )
     assert (result.returncode, result.stdout) == (0, "coffee.cutout.png\n"), result.stderr
     assert Image.open(tmp_path / "coffee.cutout.png").mode == "RGBA"
-    for page in ("gallery.html", "batch.html"):
+    for page in ("gallery.html", "batch.html", "evaluation.html", "style.css"):
         assert list((tmp_path / "venv").rglob(f"u2net/reports/{page}"))

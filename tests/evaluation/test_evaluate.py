@@ -107,7 +107,7 @@ def test_report_is_one_page_that_needs_nothing_else(maps_and_truths: tuple[Path,
     assert all(address.startswith(("data:image/", "#")) for address in re.findall(r'(?:src|href)="([^"]+)"', page))
     for key in KEYS:
         assert f"<th>{key}</th>" in page
-    assert page.count("<svg") == 1
+    assert page.count("<svg") == 3
     with (tmp_path / "report" / "pictures.csv").open(encoding="utf-8", newline="") as stream:
         by_s = [row["picture"] for row in sorted(csv.DictReader(stream), key=lambda row: float(row["S"]))]
     assert by_s[:2] == ["deep/d", "c"]

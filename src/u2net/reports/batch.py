@@ -9,12 +9,11 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from html import escape
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from u2net.errors import BadInput, CannotWrite
+from u2net.reports.template import filled, template, text
 from u2net.system.files import atomic_file, writing
 from u2net.version import __version__
 
@@ -97,7 +96,6 @@ class BatchReport:
             yield _line([*cells, *(row.get("box") or [""] * 4), *(times.get(step, "") for step in _TIMES)])
 
     def _html(self, facts: Row) -> Iterator[str]:
-        template = resources.files("u2net.reports").joinpath("batch.html").read_text(encoding="utf-8")
         started = facts["started"].replace("T", " ").replace("+00:00", " UTC")
         all_of_them = facts["done"] + facts["up to date"] + facts["failed"]
         shown = {
@@ -109,12 +107,12 @@ class BatchReport:
             "nofailures": "" if facts["failed"] else "hidden",
             "nopictures": "" if all_of_them > facts["failed"] else "hidden",
         }
-        filled = re.sub("@([a-z]+)@", lambda mark: shown.get(mark[1], mark[0]), template)
-        before, between, after = re.split("@failures@|@pictures@", filled)
+        pieces = re.split("@failures@|@pictures@", template("batch.html"))
+        before, between, after = (filled(piece, shown) for piece in pieces)
         yield before
         for row in self._all(failed=True):
             why = row["error"].removeprefix(f"{row['input']}: ")
-            yield f"<tr><th scope=row>{_shown(row['input'])}<td>{_shown(why)}\n"
+            yield f"<tr><th scope=row>{text(row['input'])}<td>{text(why)}\n"
         yield between
         for row in self._all(failed=False):
             times = row.get("times_s", {})
@@ -123,17 +121,13 @@ class BatchReport:
             sure = f"{row['confidence']:.2f}" if "confidence" in row else ""
             covers = f"{row['coverage']:.0%}" if "coverage" in row else ""
             yield (
-                f"<tr><th scope=row>{_shown(row['input'])}<td>{_shown(said)}<td class=n>{sure}<td class=n>{covers}"
-                f"<td class=n>{seconds}\n"
+                f"<tr><th scope=row>{text(row['input'])}<td class=said>{text(said)}<td class='number sure'>{sure}"
+                f"<td class='number covers'>{covers}<td class='number seconds'>{seconds}\n"
             )
         yield after
 
 
 def _line(cells: list[Any]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()
-
-
-def _shown(text: str) -> str:
-    return escape(text.encode("utf-8", "replace").decode())
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
-from importlib import resources
 from pathlib import Path
 
 import cv2
@@ -24,6 +21,7 @@ from u2net.imaging.resize import at_most
 from u2net.imaging.samples import to_eight_bits
 from u2net.io.read import MAX_BYTES, MAX_PIXELS, read
 from u2net.io.write import encode
+from u2net.reports.template import filled, template, text
 from u2net.system.digest import digest_of
 
 SIZES = (64, 4000)
@@ -156,19 +154,19 @@ def page(
     content security policy forbids everything else. Raises BadInput for another size.
     """
     check_size(size_px)
-    template = resources.files("u2net.reports").joinpath("gallery.html").read_text(encoding="utf-8")
+    whole = template("gallery.html")
     count = len(gallery.entries)
     several = len(gallery.columns) > 1
     said = {
-        "policy": _policy(template),
-        "title": _text(gallery.title),
+        "policy": _policy(whole),
+        "title": text(gallery.title),
         "count": f"{count} picture{'s' * (count != 1)}",
         "choices": _choices(gallery.columns) if several else "",
         "keys": f"<span><kbd>1</kbd> … <kbd>{min(9, len(gallery.columns))}</kbd> one kind of result, "
         "<kbd>0</kbd> all</span>" * several,
     }
-    before, after = template.split("@entries@")
-    yield _filled(before, said).replace("<main>", '<main class="wide">' if several else "<main>")
+    before, after = whole.split("@entries@")
+    yield filled(before, said).replace("<main>", '<main class="wide">' if several else "<main>")
     failed = []
     for entry in gallery.entries:
         try:
@@ -185,22 +183,17 @@ def page(
         "Left out, because several share a name": gallery.ambiguous,
         "Could not be read": failed,
     }
-    yield _filled(
+    yield filled(
         after, said | {"remarks": "\n".join(_remark(title, lines) for title, lines in remarks.items() if lines)}
     )
 
 
-def _filled(template: str, said: dict[str, str]) -> str:
-    """All at once: what is put in may itself look like a mark."""
-    return re.sub("@([a-z]+)@", lambda mark: said[mark[1]], template)
-
-
-def _policy(template: str) -> str:
+def _policy(whole: str) -> str:
     """Only this style, this script, and pictures that are in the page."""
     own = {}
     for tag in ("style", "script"):
-        text = template.split(f"<{tag}>")[1].split(f"</{tag}>")[0]
-        own[tag] = base64.b64encode(bytes.fromhex(digest_of(text))).decode()
+        inside = whole.split(f"<{tag}>")[1].split(f"</{tag}>")[0]
+        own[tag] = base64.b64encode(bytes.fromhex(digest_of(inside))).decode()
     return (
         f"default-src 'none'; img-src data:; style-src 'sha256-{own['style']}'; script-src 'sha256-{own['script']}'; "
         "base-uri 'none'; form-action 'none'"
@@ -211,7 +204,7 @@ def _choices(columns: Sequence[str]) -> str:
     labels = [("all", "side by side"), *((str(number), name) for number, name in enumerate(columns))]
     made = (
         f'<label><input type="radio" name="result" value="{value}"{" checked" * (value == "all")}>'
-        f"<span>{_text(name)}</span></label>"
+        f"<span>{text(name)}</span></label>"
         for value, name in labels
     )
     return "<fieldset><legend>Result</legend>\n" + "\n".join(made) + "\n</fieldset>"
@@ -222,24 +215,24 @@ def _entry(entry: Entry, columns: Sequence[str], size_px: int, max_pixels: int, 
         return _embedded(path, size_px, max_pixels, max_bytes)
 
     original, width, height, _ = embedded(entry.original)
-    name = _text(entry.name)
+    name = text(entry.name)
     source = f' src="{original}"'
     figures = []
     for number, (column, result) in enumerate(zip(columns, entry.results, strict=True)):
-        caption = f"<figcaption>{_text(column)}</figcaption>" if len(columns) > 1 else ""
+        caption = f"<figcaption>{text(column)}</figcaption>" if len(columns) > 1 else ""
         if result is None:
             figures.append(f'<figure data-result="{number}"><div class="missing">no result</div>{caption}</figure>')
             continue
         after, _, _, empty = embedded(result)
         if empty:
-            caption = f"<figcaption>{_text(column)}: nothing was cut out</figcaption>"
+            caption = f"<figcaption>{text(column)}: nothing was cut out</figcaption>"
         figures.append(
             f'<figure data-result="{number}"><div class="compare">'
             f'<img class="before"{source} alt="{name}, original" decoding="async" loading="lazy">'
-            f'<img class="after" src="{after}" alt="{name}, {_text(column)}" decoding="async" loading="lazy">'
-            f'<span class="tag left">original</span><span class="tag right">{_text(column)}</span>'
+            f'<img class="after" src="{after}" alt="{name}, {text(column)}" decoding="async" loading="lazy">'
+            f'<span class="tag left">original</span><span class="tag right">{text(column)}</span>'
             '<div class="line"></div><input type="range" min="0" max="100" step="any" value="50" '
-            f'aria-label="{name}: original against {_text(column)}"></div>{caption}</figure>'
+            f'aria-label="{name}: original against {text(column)}"></div>{caption}</figure>'
         )
         source = ""  # the page's script gives it to the others
     return (
@@ -250,11 +243,7 @@ def _entry(entry: Entry, columns: Sequence[str], size_px: int, max_pixels: int, 
 
 
 def _remark(title: str, lines: Sequence[Path | str]) -> str:
-    return f"<h2>{title}</h2><ul>" + "".join(f"<li>{_text(str(line))}</li>" for line in lines) + "</ul>"
-
-
-def _text(name: str) -> str:
-    return escape(name.encode("utf-8", "replace").decode())
+    return f"<h2>{title}</h2><ul>" + "".join(f"<li>{text(str(line))}</li>" for line in lines) + "</ul>"
 
 
 def _embedded(path: Path, size_px: int, max_pixels: int, max_bytes: int) -> tuple[str, int, int, bool]:
