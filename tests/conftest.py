@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from itertools import chain, groupby
@@ -14,7 +15,7 @@ import pytest
 
 import u2net
 from support.loopback import Server
-from support.paths import ROOT
+from support.paths import EXAMPLES, ROOT
 from support.proofs import inputs_of, is_proven, record, room_of
 from u2net.inference.session import Session
 from u2net.models import download
@@ -149,6 +150,15 @@ def session_of() -> Callable[[str], Session]:
 def small(session_of: Callable[[str], Session]) -> Session:
     """u2netp, the quick one."""
     return session_of("u2netp")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Session) -> Path:
+    """The current folder, with coffee.jpg and gravel.jpg, which holds no object, in it; u2netp is already fetched."""
+    for name in ("coffee.jpg", "gravel.jpg"):
+        shutil.copy(EXAMPLES / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
-from support.paths import EXAMPLES
-from u2net.cli import cli
+from support import command_line
 from u2net.errors import U2NetError
-from u2net.inference.session import Session
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Session) -> Path:
-    """A folder to work in with two of the examples; u2netp is already fetched."""
-    for name in ("coffee.jpg", "gravel.jpg"):
-        shutil.copy(EXAMPLES / name, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def u2net(*arguments: str) -> Result:
     """The command line in this process, with u2netp."""
-    return CliRunner().invoke(cli, [*arguments, "-m", "u2netp"], standalone_mode=False)
+    return command_line.u2net(*arguments, "-m", "u2netp")
 
 
 def pixels_of(path: Path | str) -> np.ndarray:

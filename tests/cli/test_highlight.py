@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
-from support.paths import EXAMPLES
-from u2net.cli import cli
+from support.command_line import u2net
 from u2net.errors import BadInput
-from u2net.inference.session import Session
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Session) -> Path:
-    """Two pictures, one of them without an object; u2netp is already fetched."""
-    for name in ("coffee.jpg", "gravel.jpg"):
-        shutil.copy(EXAMPLES / name, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def highlight(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["highlight", "-m", "u2netp", *arguments], standalone_mode=False)
+    return u2net("highlight", "-m", "u2netp", *arguments)
 
 
 def test_object_stays_and_the_rest_is_darkened(folder: Path) -> None:

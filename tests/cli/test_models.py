@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from support.command_line import u2net
 from support.loopback import CONTENT, MD5, Server
-from u2net.cli import cli, main
+from u2net.cli import main
 from u2net.models.registry import MODELS
 from u2net.models.spec import UrlSource
 
@@ -27,7 +28,7 @@ def published(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> S
 
 
 def models(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["models", *arguments], standalone_mode=False)
+    return u2net("models", *arguments)
 
 
 def failed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:

@@ -13,18 +13,16 @@ from PIL import Image
 
 from support.command_line import exit_of, u2net
 from support.paths import EXAMPLES
-from u2net.inference.session import Session
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Session) -> Path:
-    for name in ("coffee.jpg", "gravel.jpg", "astronaut.jpg"):
-        shutil.copy(EXAMPLES / name, tmp_path)
+def folder(folder: Path) -> Path:
+    """The usual one, with astronaut.jpg and a cutout as well."""
+    shutil.copy(EXAMPLES / "astronaut.jpg", folder)
     pixels = np.zeros((30, 40, 4), np.uint8)
     pixels[5:25, 10:30] = (250, 130, 10, 255)
-    Image.fromarray(pixels).save(tmp_path / "patch.cutout.png")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    Image.fromarray(pixels).save(folder / "patch.cutout.png")
+    return folder
 
 
 def paste(*arguments: str) -> Result:

@@ -27,12 +27,10 @@ from u2net.version import __version__
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Session) -> Path:
-    """Three examples to work on; u2netp is already fetched."""
-    for name in ("coffee.jpg", "cat.png", "gravel.jpg"):
-        shutil.copy(EXAMPLES / name, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def folder(folder: Path) -> Path:
+    """The usual one, with cat.png as well."""
+    shutil.copy(EXAMPLES / "cat.png", folder)
+    return folder
 
 
 @pytest.mark.parametrize("edges", ["auto", "soft", "sharp", "hair", "none"])

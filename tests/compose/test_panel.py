@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from numpy.typing import NDArray
 from PIL import Image
 
+from support.command_line import u2net
 from support.paths import EXAMPLES
-from u2net.cli import cli
 from u2net.compose.cutout import cutout
 from u2net.compose.panel import panel, sides_panel
 from u2net.errors import BadInput, NothingSalient
@@ -101,16 +100,8 @@ def test_all_maps_of_the_network_begin_with_the_fused_one(small: Session) -> Non
     assert rough[6] < 0.5 * rough[1]
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Session) -> Path:
-    for name in ("coffee.jpg", "gravel.jpg"):
-        shutil.copy(EXAMPLES / name, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def u2net_panel(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["panel", "-m", "u2netp", *arguments], standalone_mode=False)
+    return u2net("panel", "-m", "u2netp", *arguments)
 
 
 def test_command_writes_a_strip_and_with_sides_a_sheet(folder: Path) -> None:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import io
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from numpy.typing import NDArray
 from PIL import Image
 
-from support.paths import EXAMPLES
-from u2net.cli import cli
+from support.command_line import u2net
 from u2net.compose.cutout import Cutout, cutout
 from u2net.compose.parallax import parallax
 from u2net.errors import BadInput, NothingSalient
-from u2net.inference.session import Session
 from u2net.types import Picture
 
 SIZE = (200, 300)
@@ -137,16 +134,8 @@ def test_cutout_of_another_picture_is_refused() -> None:
         parallax(scene(), Cutout(np.full((5, 5, 4), 255, np.uint8)))
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Session) -> Path:
-    for name in ("coffee.jpg", "gravel.jpg"):
-        shutil.copy(EXAMPLES / name, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def command(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["parallax", "-m", "u2netp", "--size", "120", *arguments], standalone_mode=False)
+    return u2net("parallax", "-m", "u2netp", "--size", "120", *arguments)
 
 
 @pytest.mark.parametrize("target", ["coffee.parallax.webp", "short.gif"])

@@ -11,10 +11,11 @@ from typing import Any, get_args
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from numpy.typing import NDArray
 from PIL import Image
 
+from support.command_line import u2net
 from support.paths import ROOT
 from u2net.cli import cli
 from u2net.datasets.check import Check, check, summary
@@ -54,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, ["data", "check", *map(str, arguments)], standalone_mode=False)
+    return u2net("data", "check", *map(str, arguments))
 
 
 def found(folder: Path, **options: Any) -> list[tuple[str, list[str]]]:

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from numpy.typing import NDArray
 from PIL import Image
 
-from support.command_line import exit_of
+from support.command_line import exit_of, u2net
 from support.paths import EXAMPLES
-from u2net.cli import cli
 from u2net.compose.cutout import Cutout
 from u2net.datasets.annotations import run_lengths
 from u2net.datasets.check import check
@@ -60,7 +59,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def augment(*arguments: str) -> Result:
     words = ["augment", "subjects", "backgrounds", "--size", "128x96", "--offline", *arguments]
-    return CliRunner().invoke(cli, words, standalone_mode=False)
+    return u2net(*words)
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
+from support.command_line import u2net
 from support.paths import ROOT
 from support.small_onnx import small_network
-from u2net.cli import cli
 from u2net.diagnostics import benchmark_worker
 from u2net.diagnostics.benchmark import Bench, Case, Missing, Row, bench, drawn_picture, percentile
 from u2net.errors import BadInput, EngineUnavailable, WeightsUnavailable
@@ -48,7 +48,7 @@ def picture(tmp_path: Path) -> Path:
 
 
 def called(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["bench", *arguments], standalone_mode=False)
+    return u2net("bench", *arguments)
 
 
 def row(model: str = "u2netp", engine: str = "openvino", precision: str = "f32", **changes: Any) -> Row:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from support.command_line import u2net
 from support.examinations import HEALTHY, ONNXRUNTIME, failing, with_engines
 from support.paths import ROOT
-from u2net.cli import cli
 from u2net.diagnostics.advice import Finding, findings
 from u2net.diagnostics.doctor import Weights, look_at_cache, look_at_engine, look_at_weights
 from u2net.diagnostics.probe import ProbeResult
@@ -26,7 +26,7 @@ from u2net.reports.doctor import WIDTH, report
 
 
 def doctor(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["doctor", *arguments], standalone_mode=False)
+    return u2net("doctor", *arguments)
 
 
 @pytest.fixture

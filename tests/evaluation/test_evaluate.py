@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
+from support.command_line import u2net
 from support.paths import EXAMPLES
 from support.profiles import grey_profile
 from support.small_onnx import small_network
-from u2net.cli import cli
 from u2net.datasets.ground_truth import read_mask
 from u2net.errors import BadInput, CannotWrite, MissingExtra, UnreadablePicture
 from u2net.evaluation.evaluate import Pair, evaluate, pair_up, read_map
@@ -28,7 +28,7 @@ sod = pytest.importorskip("py_sod_metrics")
 
 
 def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli, ["evaluate", *map(str, arguments)], standalone_mode=False)
+    return u2net("evaluate", *map(str, arguments))
 
 
 def save(path: Path, values: np.ndarray, mode: str | None = None) -> Path:
@@ -89,7 +89,7 @@ def test_model_gives_what_its_written_maps_give(tmp_path: Path) -> None:
         truth = (tmp_path / "truths" / name).with_suffix(".png")
         save(truth, random.integers(0, 2, size, np.uint8) * 255)
     arguments = ["saliency", "-m", str(model), str(tmp_path / "images"), "-o", str(tmp_path / "maps")]
-    assert CliRunner().invoke(cli, arguments, standalone_mode=False).return_value == 0
+    assert u2net(*arguments).return_value == 0
     of_files = run(tmp_path / "maps", tmp_path / "truths", "--json", "-")
     of_model = run("-m", model, "--images", tmp_path / "images", "--truths", tmp_path / "truths", "--json", "-")
     assert of_model.exit_code == 0, of_model.output

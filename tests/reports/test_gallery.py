@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
-from u2net.cli import cli
+from support.command_line import u2net
 from u2net.errors import BadInput
 from u2net.reports.gallery import find_gallery, page
 
@@ -33,7 +33,7 @@ def picture(path: str, color: tuple[int, ...] = (200, 30, 30), size: tuple[int, 
 
 
 def gallery(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["gallery", *arguments], standalone_mode=False)
+    return u2net("gallery", *arguments)
 
 
 def sources(text: str) -> list[Image.Image]:
