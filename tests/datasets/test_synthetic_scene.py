@@ -75,8 +75,7 @@ def test_same_seed_gives_the_same_bytes_in_another_order_and_on_one_thread(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert augment("-o", "one", "--count", "12", "--seed", "5").return_value == 0
-    monkeypatch.setattr("u2net.datasets.synthetic_dataset.usable_cores", lambda: 1)
-    monkeypatch.setattr("u2net.datasets.synthetic_dataset.allowed_threads", lambda: 1)
+    monkeypatch.setattr("u2net.datasets.synthetic_dataset.usable_threads", lambda: 1)
     shutil.copytree("subjects", "again")
     shutil.rmtree("subjects")
     Path("again").rename("subjects")

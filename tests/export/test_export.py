@@ -20,6 +20,7 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from support import tiny
 from support.paths import EXAMPLES
 from u2net.cli import cli
 from u2net.errors import BadInput, CannotWrite, ExportDiffers, MissingExtra
@@ -60,14 +61,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
 @pytest.fixture(scope="module")
 def random_network() -> U2Net:
-    """u2netp with norms that do something."""
-    torch.manual_seed(1)
-    network = U2Net("u2netp").eval()
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.normal_(module.running_mean, std=0.1)
-            torch.nn.init.uniform_(module.running_var, 0.5, 2)
-    return network
+    return tiny.random_network(spread=0.1)
 
 
 def by_torch(network: U2Net, pictures: np.ndarray) -> list[np.ndarray]:

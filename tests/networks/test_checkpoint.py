@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save as to_bytes
 
 import u2net
+from support import tiny
 from support.small_onnx import small_network
 from u2net.errors import BadInput, CannotWrite
 from u2net.inference.session import Session
@@ -46,13 +47,7 @@ def published_names(network: U2Net) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def random_network() -> U2Net:
-    torch.manual_seed(1)
-    network = U2Net("u2netp").eval()
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.normal_(module.running_mean)
-            torch.nn.init.uniform_(module.running_var, 0.5, 2)
-    return network
+    return tiny.random_network()
 
 
 def same(left: U2Net, right: U2Net) -> bool:

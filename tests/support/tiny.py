@@ -1,4 +1,4 @@
-"""A network small enough to be trained in a test, and pictures that it can learn."""
+"""Networks for tests: one small enough to be trained in a test, pictures that it can learn, and one of chance."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
-from u2net.networks.u2net import VARIANTS, Stage, Variant
+from u2net.networks.u2net import VARIANTS, Stage, U2Net, Variant
 
 _IN, _DEEP = Stage(4, 3, 4, 8), Stage(4, 8, 4, 8)
 TINY = Variant((_IN, _DEEP, _DEEP, _DEEP, _DEEP, _DEEP), (Stage(4, 16, 4, 8),) * 5)
@@ -33,3 +34,14 @@ def make_pictures(folder: Path, count: int = 8, *, side: int = 48, classes: bool
         cv2.imwrite(str(folder / "images" / f"disc{number}.png"), picture)
         cv2.imwrite(str(folder / "masks" / f"disc{number}.png"), truth)
     return folder
+
+
+def random_network(*, spread: float = 1.0) -> U2Net:
+    """u2netp in evaluation mode, always the same, with norms that do something. spread: of their means."""
+    torch.manual_seed(1)
+    network = U2Net("u2netp").eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.running_mean, std=spread)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+    return network

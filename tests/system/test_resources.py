@@ -9,7 +9,7 @@ import pytest
 
 from u2net.errors import U2NetError
 from u2net.inference.open_session import open_session
-from u2net.system.resources import allowed_threads, cpu_quota, group_folders, memory_limit, usable_cores
+from u2net.system.resources import allowed_threads, cpu_quota, group_folders, memory_limit, usable_cores, usable_threads
 
 V2_MOUNT = "29 22 0:26 / /sys/fs/cgroup ro,nosuid shared:4 - cgroup2 cgroup rw,nsdelegate\n"
 V1_MOUNTS = (
@@ -105,6 +105,8 @@ def test_quota_is_rounded_down_to_threads(
     root = machine(tmp_path, "0::/\n", V2_MOUNT, {"sys/fs/cgroup/cpu.max": f"{quota_us} 100000\n"})
     assert allowed_threads(root) == threads
     assert usable_cores() == 16
+    monkeypatch.setattr("u2net.system.resources.allowed_threads", lambda: threads)
+    assert usable_threads() == (threads or 16)
 
 
 @pytest.mark.parametrize(("given", "quota", "expected"), [(None, 2, 2), (None, None, None), (8, 2, 8)])

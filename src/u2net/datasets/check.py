@@ -16,7 +16,7 @@ from u2net.datasets.near_duplicates import Hash, digest, near_duplicates, percep
 from u2net.datasets.pairs import Pair, Pairs, Problem, ProblemKind
 from u2net.errors import BadInput, PictureTooLarge, UnreadablePicture
 from u2net.io.read import read
-from u2net.system.resources import allowed_threads, usable_cores
+from u2net.system.resources import usable_threads
 from u2net.types import Size, size_of
 
 WARNINGS: frozenset[ProblemKind] = frozenset(
@@ -94,7 +94,7 @@ def check(
             on_done()
         return Sample(pair, (), picture_digest=digest(pixels), hash=perceptual_hash(pixels))
 
-    with ThreadPoolExecutor(allowed_threads() or usable_cores(), "u2net-check") as pool:
+    with ThreadPoolExecutor(usable_threads(), "u2net-check") as pool:
         samples = tuple(pool.map(seen, found.pairs))
         others = [sample for sample in pool.map(glance, against.pairs if against else ()) if sample]
     problems = [

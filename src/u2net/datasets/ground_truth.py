@@ -21,7 +21,7 @@ from u2net.imaging.samples import to_depth
 from u2net.io import png
 from u2net.io.decoders import DAMAGE, PREFIX_BYTES, is_tiff, open_image
 from u2net.io.read import MAX_PIXELS, read
-from u2net.system.resources import allowed_threads, usable_cores
+from u2net.system.resources import usable_threads
 from u2net.types import Picture, Pixels, Size, size_of
 
 Kind: TypeAlias = Literal["saliency", "classes", "image"]
@@ -66,7 +66,7 @@ def first_look(pairs: Sequence[Pair]) -> tuple[Problem, ...]:
 
     .1 ms a file. What only decoding shows (half a file, an EXIF turn that makes equal headers differ) is left to it.
     """
-    with ThreadPoolExecutor(allowed_threads() or usable_cores(), "u2net-look") as pool:
+    with ThreadPoolExecutor(usable_threads(), "u2net-look") as pool:
         return tuple(problem for problem in pool.map(_first_look, pairs) if problem)
 
 

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from u2net.datasets.ground_truth import read_grey, read_pair, squash
 from u2net.datasets.pack import INDEX, Pack, PackedSample, encode_sample, kept_shards, write_pack
-from u2net.datasets.pairs import Pair, pictures_below
+from u2net.datasets.pairs import Pair, name_below, pictures_below
 from u2net.errors import BadInput
 from u2net.imaging.samples import to_eight_bits
 from u2net.inference.predict import predict
 from u2net.inference.session import Session
 from u2net.io.read import read
 from u2net.system.digest import digest_of
-from u2net.system.resources import allowed_threads, usable_cores
+from u2net.system.resources import usable_threads
 from u2net.types import Size
 
 SHARD_BYTES = 50_000_000
@@ -92,7 +92,7 @@ def pack_pairs(
         for _ in known:
             on_done()
         left = [pair for pair, name in zip(pairs, names, strict=True) if name not in known]
-        with ThreadPoolExecutor(allowed_threads() or usable_cores(), "u2net-pack") as pool:
+        with ThreadPoolExecutor(usable_threads(), "u2net-pack") as pool:
             for start in range(0, len(left), _AT_ONCE):
                 yield from pool.map(encoded, left[start : start + _AT_ONCE])
 
@@ -114,7 +114,7 @@ def _packed_names(pairs: Sequence[Pair]) -> list[str]:
     if any(PurePath(name).is_absolute() or ".." in PurePath(name).parts for name in names):
         whole = [pair.picture.resolve() for pair in pairs]
         top = Path(os.path.commonpath([path.parent for path in whole]))
-        names = [path.relative_to(top).with_suffix("").as_posix() for path in whole]
+        names = [name_below(path, top) for path in whole]
     if len(set(names)) < len(names):
         raise BadInput(f"two pairs have the name {max(names, key=names.count)}; only one of them can be packed")
     return names
@@ -124,7 +124,7 @@ def _maps_of(pairs: Sequence[Pair], folder: Path) -> dict[str, Path]:
     """The map of each pair: of its name in `folder`, whatever the suffix."""
     if not folder.is_dir():
         raise BadInput(f"{folder}: there is no such folder of maps")
-    found = {path.relative_to(folder).with_suffix("").as_posix(): path for path in pictures_below(folder)}
+    found = {name_below(path, folder): path for path in pictures_below(folder)}
     missing = [pair.name for pair in pairs if pair.name not in found]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from u2net.errors import BadInput
 from u2net.system.digest import digest_of
 from u2net.system.files import atomic_file, is_part, writing
-from u2net.system.resources import allowed_threads, usable_cores
+from u2net.system.resources import usable_threads
 from u2net.types import Size
 
 INDEX = "pack.json"
@@ -175,7 +175,7 @@ def read_samples(pack: Pack, wanted: Collection[str] | None = None) -> Iterator[
     Raises BadInput for a shard that is damaged.
     """
     asked = None if wanted is None else frozenset(wanted)
-    with ThreadPoolExecutor(allowed_threads() or usable_cores(), "u2net-unpack") as pool:
+    with ThreadPoolExecutor(usable_threads(), "u2net-unpack") as pool:
         for shard in pack.shards:
             names = [name for name in shard.names if asked is None or name in asked]
             if not names:

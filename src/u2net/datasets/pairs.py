@@ -166,7 +166,7 @@ def _by_key(folder: Path) -> dict[str, list[Path]]:
     """The pictures below a folder by their path in it without suffix: more than one where only the suffix differs."""
     found: dict[str, list[Path]] = defaultdict(list)
     for path in pictures_below(folder):
-        key = path.relative_to(folder).with_suffix("").as_posix()
+        key = name_below(path, folder)
         found[unicodedata.normalize("NFC", key)].append(path)  # macOS writes é in two parts, others in one
     return found
 
@@ -259,6 +259,11 @@ def find_pictures(source: Path) -> Pairs:
         if not pictures:
             raise
         return Pairs(tuple(map(Pair, pictures, [None] * len(pictures), _unique_names(pictures, source))), ())
+
+
+def name_below(path: Path, folder: Path) -> str:
+    """What a picture is called where its suffix does not count: its path in a folder without that, `/` between."""
+    return path.relative_to(folder).with_suffix("").as_posix()
 
 
 def pictures_below(folder: Path) -> list[Path]:

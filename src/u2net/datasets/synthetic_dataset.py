@@ -22,7 +22,7 @@ from u2net.imaging.samples import to_eight_bits
 from u2net.io.read import read
 from u2net.io.write import SUFFIX_OF_FORMAT, encode
 from u2net.system.files import atomic_file, atomic_files, writing
-from u2net.system.resources import allowed_threads, usable_cores
+from u2net.system.resources import usable_threads
 from u2net.types import Picture
 
 _GREY = (0.5, 0.5, 0.5)
@@ -57,7 +57,7 @@ def find_subjects(
     largest = round(max(settings.scale) * min(settings.size))
     paths = _pictures(source, "subjects")
     for path in paths:
-        name = path.relative_to(source).as_posix() if path != source else path.name
+        name = _name_of(path, source)
         inner = name.split("/")
         try:
             picture = read(path)
@@ -101,7 +101,7 @@ def write_scenes(
     if seed < 0:
         raise BadInput(f"seed is a whole number from 0 on, not {seed}")
     paths = _pictures(backgrounds, "backgrounds")
-    names = [path.relative_to(backgrounds).as_posix() if path != backgrounds else path.name for path in paths]
+    names = [_name_of(path, backgrounds) for path in paths]
     cutouts = [subject.cutout for subject in subjects]
     digits = max(6, len(str(count)))
     with writing(f"{target}:"):
@@ -122,7 +122,7 @@ def write_scenes(
                 on_done()
                 return made, list(_described(scene))
 
-            with ThreadPoolExecutor(allowed_threads() or usable_cores(), "u2net-scenes") as pool:
+            with ThreadPoolExecutor(usable_threads(), "u2net-scenes") as pool:
                 scenes = list(pool.map(draw, range(count)))
             manifest = _manifest(scenes, subjects, seed, settings)
             for name, content in (("annotations", _coco(scenes, subjects, settings)), ("manifest", manifest)):
@@ -159,6 +159,11 @@ def _pictures(source: Path, what: str) -> list[Path]:
     if not paths:
         raise BadInput(f"{source}: holds no pictures to take for {what}")
     return sorted(paths, key=lambda path: path.relative_to(source).as_posix())
+
+
+def _name_of(path: Path, source: Path) -> str:
+    """Its path in the folder `source`, or, where that is the picture itself, its name."""
+    return path.relative_to(source).as_posix() if path != source else path.name
 
 
 def _background(path: Path) -> Picture:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from u2net.datasets.ground_truth import Grey, read_grey, read_mask
-from u2net.datasets.pairs import pictures_below
+from u2net.datasets.pairs import name_below, pictures_below
 from u2net.errors import BadInput
 from u2net.evaluation.metrics import TRUTH_ABOVE, Scores, pysodmetrics, score, summarise
 from u2net.inference.predict import predict
 from u2net.inference.session import Session
 from u2net.io.decoders import SUFFIXES
 from u2net.io.read import read
-from u2net.system.resources import allowed_threads, usable_cores
+from u2net.system.resources import usable_threads
 
 _NAMED = 10
 """So many problems are named."""
@@ -73,7 +73,7 @@ def evaluate(
         raise BadInput(f"threads must be at least 1, got {threads}")
     scores: list[Scores] = []
     problems: list[str] = []
-    pool = ThreadPoolExecutor(threads or allowed_threads() or usable_cores())
+    pool = ThreadPoolExecutor(threads or usable_threads())
     try:
         for pair, future in [(pair, pool.submit(_measure, pair, map_of, truth_above)) for pair in pairs]:
             try:
@@ -152,7 +152,7 @@ def _by_name(folder: Path) -> dict[str, Path]:
 
     named: dict[str, Path] = {}
     for path in pictures_below(folder):
-        name = path.relative_to(folder).with_suffix("").as_posix()
+        name = name_below(path, folder)
         if name in named:
             raise BadInput(f"{named[name]} and {path} have one name; which is meant? move one of them away")
         named[name] = path

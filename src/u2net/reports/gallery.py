@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from u2net.batch.inputs import RESULT_TAGS
-from u2net.datasets.pairs import pictures_below
+from u2net.datasets.pairs import name_below, pictures_below
 from u2net.errors import BadInput
 from u2net.imaging.icc import convert_profile
 from u2net.imaging.resize import at_most
@@ -119,7 +119,7 @@ def _tag(path: Path) -> str | None:
 
 
 def _key(path: Path, folder: Path) -> str:
-    key = path.relative_to(folder).with_suffix("").as_posix()
+    key = name_below(path, folder)
     if tag := _tag(path):
         key = key[: -len(tag) - 1]
     return unicodedata.normalize("NFC", key)  # macOS writes é in two parts, others in one

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from u2net.system.resources import allowed_threads, cpu_quota, memory_limit, usable_cores
+from u2net.system.resources import cpu_quota, memory_limit, usable_cores, usable_threads
 
 _X86 = {
     "AVX2": ("avx2",),
@@ -69,7 +69,7 @@ def this_machine() -> Machine:
         cores=os.cpu_count() or 1,
         usable_cores=usable_cores(),
         cpu_quota=cpu_quota(),
-        threads=allowed_threads() or usable_cores(),
+        threads=usable_threads(),
         memory_bytes=total,
         free_bytes=free,
         graphics=graphics(),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from u2net.system.resources import allowed_threads, usable_cores
+from u2net.system.resources import usable_cores, usable_threads
 
 BAND_PIXELS = 1 << 18
 """So much of a picture, as floats, stays in a core's cache."""
@@ -64,7 +64,7 @@ def pictures_in_flight(threads: int | None = None) -> int:
 
 
 def _threads(most: int | None) -> int:
-    return most or allowed_threads() or usable_cores()
+    return most or usable_threads()
 
 
 class PixelBudget:

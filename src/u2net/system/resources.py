@@ -45,6 +45,11 @@ def allowed_threads(root: Path = Path("/")) -> int | None:
     return max(1, int(quota)) if quota is not None and quota < usable_cores() else None
 
 
+def usable_threads() -> int:
+    """How many threads can be at work at a time: as many as the quota has room for, else one for each core."""
+    return allowed_threads() or usable_cores()
+
+
 def usable_cores() -> int:
     """The cores that this process may run on: those of its affinity, or all where there is no such thing."""
     if hasattr(os, "sched_getaffinity"):

@@ -20,7 +20,7 @@ from u2net.datasets.ground_truth import UNKNOWN_CLASS, Kind, read_pair
 from u2net.datasets.pairs import Pair
 from u2net.errors import BadInput
 from u2net.models.card import ModelCard
-from u2net.system.resources import allowed_threads, usable_cores
+from u2net.system.resources import usable_threads
 from u2net.train.decoded_cache import Cache, FileCache, MemoryCache, fingerprint
 from u2net.types import Size
 
@@ -82,7 +82,7 @@ class Dataset:
         self._pairs, self._size, self._kind, self._classes = tuple(pairs), size, kind, classes
         self._cache = self._open_cache(cache)
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(allowed_threads() or usable_cores(), "u2net-decode")
+        self._pool = ThreadPoolExecutor(usable_threads(), "u2net-decode")
 
     def _open_cache(self, cache: Path | Literal["ram"] | None) -> Cache | None:
         if cache is None:

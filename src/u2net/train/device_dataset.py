@@ -14,7 +14,7 @@ from u2net.datasets.pack import Pack, PackedSample, read_samples
 from u2net.datasets.pairs import Pair
 from u2net.errors import BadInput
 from u2net.system.hardware import this_machine
-from u2net.system.resources import allowed_threads, usable_cores
+from u2net.system.resources import usable_threads
 from u2net.train.dataset import Batch
 from u2net.types import Size
 
@@ -107,7 +107,7 @@ def of_pairs(pairs: Sequence[Pair], *, size: Size, device: torch.device) -> Devi
 
 
 def _some(pairs: Sequence[Pair], decoded: Callable[[Pair], PackedSample | None]) -> Iterator[PackedSample]:
-    with ThreadPoolExecutor(allowed_threads() or usable_cores(), "u2net-decode") as pool:
+    with ThreadPoolExecutor(usable_threads(), "u2net-decode") as pool:
         for start in range(0, len(pairs), _CHUNK):
             yield from filter(None, pool.map(decoded, pairs[start : start + _CHUNK]))
 
