@@ -16,7 +16,7 @@ from support.paths import ROOT
 
 SOURCE = ROOT / "src" / "u2net"
 FLOORS = {
-    0: ["errors", "types", "version"],
+    0: ["errors", "lazy", "types", "version"],
     1: ["system"],
     2: ["imaging", "models"],
     3: ["io", "matting", "inference"],

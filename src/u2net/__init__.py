@@ -5,76 +5,51 @@
     saliency = u2net.saliency("cat.jpg")    # (H, W) float32 in [0, 1]
     session = u2net.open_session("u2netp")  # load once, use from many threads
 
-Importing the package loads nothing heavy: the names below are fetched when they are first used.
+More lies in `u2net.matting`, `u2net.compose`, `u2net.video`, `u2net.evaluation`, `u2net.datasets` and `u2net.train`:
+the names in their `__all__` are public, other modules are not.
+Importing a package loads nothing heavy: the names below are fetched when they are first used.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from u2net.lazy import attach
 from u2net.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from u2net.batch.process import Outcome
-    from u2net.batch.remove_many import remove_many
-    from u2net.compose.background import Gradient
-    from u2net.compose.crop import Crop
-    from u2net.compose.cutout import Cutout
-    from u2net.errors import U2NetError
-    from u2net.inference.open_session import open_session
-    from u2net.inference.session import Session
-    from u2net.io.picture import Picture
-    from u2net.io.read import read
-    from u2net.models.registry import MODELS
-    from u2net.models.spec import ModelSpec
-    from u2net.segmentation.hints import Hint
-    from u2net.tasks.remove import remove, saliency
+    from u2net.batch.process import Outcome as Outcome
+    from u2net.batch.remove_many import remove_many as remove_many
+    from u2net.compose.background import Gradient as Gradient
+    from u2net.compose.crop import Crop as Crop
+    from u2net.compose.cutout import Cutout as Cutout
+    from u2net.errors import U2NetError as U2NetError
+    from u2net.inference.open_session import open_session as open_session
+    from u2net.inference.session import Session as Session
+    from u2net.io.picture import Picture as Picture
+    from u2net.io.read import read as read
+    from u2net.models.registry import MODELS as MODELS
+    from u2net.models.spec import ModelSpec as ModelSpec
+    from u2net.segmentation.hints import Hint as Hint
+    from u2net.tasks.remove import remove as remove
+    from u2net.tasks.remove import saliency as saliency
 
-__all__ = [
-    "MODELS",
-    "Crop",
-    "Cutout",
-    "Gradient",
-    "Hint",
-    "ModelSpec",
-    "Outcome",
-    "Picture",
-    "Session",
-    "U2NetError",
-    "open_session",
-    "read",
-    "remove",
-    "remove_many",
-    "saliency",
-]
-
-_HOME = {
-    "MODELS": "u2net.models.registry",
-    "Cutout": "u2net.compose.cutout",
-    "Crop": "u2net.compose.crop",
-    "Gradient": "u2net.compose.background",
-    "Hint": "u2net.segmentation.hints",
-    "ModelSpec": "u2net.models.spec",
-    "Outcome": "u2net.batch.process",
-    "Picture": "u2net.io.picture",
-    "Session": "u2net.inference.session",
-    "U2NetError": "u2net.errors",
-    "open_session": "u2net.inference.open_session",
-    "read": "u2net.io.read",
-    "remove": "u2net.tasks.remove",
-    "remove_many": "u2net.batch.remove_many",
-    "saliency": "u2net.tasks.remove",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'u2net' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "u2net.batch.process": ("Outcome",),
+        "u2net.batch.remove_many": ("remove_many",),
+        "u2net.compose.background": ("Gradient",),
+        "u2net.compose.crop": ("Crop",),
+        "u2net.compose.cutout": ("Cutout",),
+        "u2net.errors": ("U2NetError",),
+        "u2net.inference.open_session": ("open_session",),
+        "u2net.inference.session": ("Session",),
+        "u2net.io.picture": ("Picture",),
+        "u2net.io.read": ("read",),
+        "u2net.models.registry": ("MODELS",),
+        "u2net.models.spec": ("ModelSpec",),
+        "u2net.segmentation.hints": ("Hint",),
+        "u2net.tasks.remove": ("remove", "saliency"),
+    },
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -340,7 +341,7 @@ def test_folder_that_may_not_be_read_is_said(tmp_path: Path, monkeypatch: pytest
         onerror(PermissionError(13, "Permission denied", str(folder)))  # type: ignore[operator]
         return []
 
-    monkeypatch.setattr("u2net.evaluation.evaluate.os.walk", refuse)
+    monkeypatch.setattr(os, "walk", refuse)
     with pytest.raises(UnreadablePicture, match="the folder cannot be read: Permission denied"):
         pair_up(tmp_path, tmp_path)
 
