@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
 import errno
 import importlib
-import io
 import logging
 import os
 import platform
@@ -17,6 +15,7 @@ import click
 
 from u2net.errors import U2NetError
 from u2net.inference.engines import DISTRIBUTIONS, installed
+from u2net.system.streams import print_every_name
 from u2net.version import __version__
 
 _COMMANDS = {
@@ -95,7 +94,7 @@ def main() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("u2net: %(message)s"))
     logging.getLogger("u2net").addHandler(handler)
-    _print_every_name()
+    print_every_name()
     # With this package `import openvino` tells its maker, unasked, that it happened, and writes into the home folder.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
@@ -121,21 +120,3 @@ def main() -> None:
         click.echo(f"u2net: standard output cannot be written: {error.strerror}", err=True)
         sys.exit(1)
     sys.exit(result if isinstance(result, int) else 0)
-
-
-def _print_every_name() -> None:
-    """Let no file name stop the printing: bytes that are no text come out as they are, what else the encoding lacks
-    as \\u65e5. An ASCII terminal or pipe (LC_ALL=C) gets UTF-8, which is what file names are nearly everywhere.
-    """
-    codecs.register_error("u2net", _as_it_is)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            ascii_only = codecs.lookup(stream.encoding).name == "ascii"
-            stream.reconfigure(encoding="utf-8" if ascii_only else None, errors="u2net")
-
-
-def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
-    try:
-        return codecs.lookup_error("surrogateescape")(error)
-    except UnicodeEncodeError:
-        return codecs.lookup_error("backslashreplace")(error)

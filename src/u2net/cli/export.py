@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import click
 
 from u2net.cli.options.values import complete_files, complete_models, parse_size
 from u2net.cli.progress import step_line
 from u2net.errors import MissingExtra
-
-if TYPE_CHECKING:
-    from u2net.export.export import Export
 
 
 @click.command(
@@ -76,27 +72,7 @@ def command(
 
         raise MissingExtra(f"export needs {error.name}; {install_hint('export')}") from error
     if as_json:
-        click.echo(json.dumps(_report(source, to, made)))
+        click.echo(json.dumps(made.as_object(source, to)))
     elif not quiet:
-        click.echo(f"u2net: {_told(made)}", err=True)
+        click.echo(f"u2net: {made.verdict}", err=True)
         click.echo(made.path)
-
-
-def _told(made: Export) -> str:
-    if not made.parity:
-        return "not compared with torch: this machine cannot run that format"
-    parity = ", ".join(f"{name} {value:.1e}" for name, value in made.parity.items())
-    return f"parity with torch: {parity} (at most {made.bound:g})"
-
-
-def _report(source: str, to: str, made: Export) -> dict[str, object]:
-    return {
-        "input": source,
-        "output": str(made.path),
-        "files": [str(path) for path in made.files],
-        "to": to,
-        "size": made.card.size,
-        "parity": made.parity or None,
-        "bound": made.bound,
-        "card": vars(made.card),
-    }

@@ -108,25 +108,12 @@ def command(
     if size_bytes > LARGE_BYTES and not quiet:
         advice = f"a smaller --size than {size_px}, or fewer pictures"
         click.echo(f"u2net: the page has {size_bytes / 1e6:.0f} MB, which is slow to open; try {advice}", err=True)
-    missing = {"without_result": gallery.without_result, "without_original": gallery.without_original}
-    for what, paths in missing.items():
+    for what, paths in {"result": gallery.without_result, "original": gallery.without_original}.items():
         if paths and not quiet:
-            click.echo(f"u2net: {len(paths)} {what.replace('_', ' ')}: {_some(list(map(str, paths)))}", err=True)
+            some = ", ".join(map(str, paths[:3])) + (" ..." if len(paths) > 3 else "")
+            click.echo(f"u2net: {len(paths)} without {what}: {some}", err=True)
     if as_json:
-        report = {
-            "output": str(target),
-            "bytes": size_bytes,
-            "pictures": len(gallery.entries) - len(failed),
-            "results": list(gallery.columns),
-            **{what: list(map(str, paths)) for what, paths in missing.items()},
-            "ambiguous": list(map(str, gallery.ambiguous)),
-            "failed": failed,
-        }
-        click.echo(json.dumps(report))
+        click.echo(json.dumps(gallery.as_object(target, size_bytes, failed)))
     elif output != "-" and not quiet:
         click.echo(str(target))
     return 1 if failed else 0
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from u2net.cli.options.values import complete_names
-
-if TYPE_CHECKING:
-    from u2net.models.spec import ModelSpec
+from u2net.errors import WeightsUnavailable
+from u2net.models import weights
+from u2net.models.registry import MODELS, find_model
 
 
 @click.group("models")
@@ -31,7 +30,6 @@ def list_models(as_json: bool) -> None:
 
     A file is verified, or has a wrong checksum, is unreadable, unfinished (`pull` goes on with it) or not fetched.
     """
-    from u2net.models.registry import MODELS
     from u2net.reports.models import report, row
 
     rows = [row(spec) for spec in MODELS.values()]
@@ -49,9 +47,6 @@ def pull(names: tuple[str, ...], offline: bool, quiet: bool) -> int:
     from an address is continued.
     """
     from u2net.cli.progress import download_bar
-    from u2net.errors import WeightsUnavailable
-    from u2net.models import weights
-    from u2net.models.registry import find_model
 
     specs = [find_model(name) for name in names]
     exit_code = 0
@@ -76,36 +71,16 @@ def verify(names: tuple[str, ...]) -> int:
     Every byte is read. Without a NAME, all that are here. Files of other tools are looked at too.
     Exits with 4 where one is wrong or a NAME is not here.
     """
-    from u2net.errors import WeightsUnavailable
-    from u2net.models import weights
-    from u2net.models.registry import MODELS, find_model
-
     specs = [find_model(name) for name in names] or list(MODELS.values())
-    problems = [_not_here(spec) for spec in specs if names and not weights.candidate_files(spec)]
+    problems = [weights.not_here(spec) for spec in specs if names and not weights.candidate_files(spec)]
     for spec in specs:
         for path in weights.candidate_files(spec):
-            problem = _problem(path, spec)
+            problem = weights.problem_of(path, spec)
             click.echo(f"{'wrong' if problem else 'right'}  {path}")
             problems += [problem] if problem else []
     for problem in problems:
         click.echo(f"u2net: {problem}", err=True)
     return WeightsUnavailable.exit_code if problems else 0
-
-
-def _problem(path: Path, spec: ModelSpec) -> str:
-    """What is wrong with a weight file and what to do; empty where nothing is."""
-    from u2net.errors import WrongChecksum
-    from u2net.models import weights
-    from u2net.models.cache import own_path
-
-    ours = path == own_path(spec)
-    try:
-        weights.verify(path, spec)
-    except WrongChecksum as error:
-        return f"{error}; {f'run: u2net models pull {spec.name}' if ours else 'of another tool, so it is not used'}"
-    except OSError as error:
-        return f"{path}: cannot be read: {error.strerror or error}"
-    return ""
 
 
 @command.command("path", epilog='Example: cp "$(u2net models path u2net)" .')
@@ -115,14 +90,10 @@ def path_of(name: str) -> None:
 
     It is verified first. Nothing is fetched; exits with 4 where it is not here.
     """
-    from u2net.errors import WeightsUnavailable
-    from u2net.models import weights
-    from u2net.models.registry import find_model
-
     spec = find_model(name)
     path = weights.find(spec)
     if path is None:
-        raise WeightsUnavailable(_not_here(spec))
+        raise WeightsUnavailable(weights.not_here(spec))
     click.echo(path)
 
 
@@ -136,9 +107,6 @@ def import_file(file: Path, name: str) -> None:
 
     It is copied into the cache folder if its checksum is the published one.
     """
-    from u2net.models import weights
-    from u2net.models.registry import find_model
-
     click.echo(weights.import_file(file, find_model(name)))
 
 
@@ -149,15 +117,8 @@ def remove(name: str) -> None:
 
     What was compiled from it goes too, and all that is gone is printed. Files of other tools are never deleted.
     """
-    from u2net.models import weights
-    from u2net.models.registry import find_model
-
     spec = find_model(name)
     for path in weights.remove(spec):
         click.echo(path)
     for path in weights.candidate_files(spec):
         click.echo(f"u2net: {path} stays: it is of another tool", err=True)
-
-
-def _not_here(spec: ModelSpec) -> str:
-    return f"{spec.file} is not on this machine; to fetch it, run: u2net models pull {spec.name}"

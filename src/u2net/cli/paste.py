@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from u2net.cli.options.values import complete_files
+from u2net.cli.options.values import PixelNumbers, complete_files
 from u2net.cli.picture_command import PictureRun, picture_command
 
 if TYPE_CHECKING:
@@ -14,21 +14,6 @@ if TYPE_CHECKING:
     from u2net.compose.paste import Anchor
     from u2net.inference.predict import Segmentation
     from u2net.types import Picture
-
-
-class _Place(click.types.StringParamType):
-    """Two numbers with a comma between."""
-
-    name = "X,Y"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            x, y = map(float, value.split(","))
-        except ValueError:
-            self.fail(f"'{value}' is not X,Y: two numbers with a comma, in pixels.", param, ctx)
-        return x, y
 
 
 @picture_command(
@@ -42,7 +27,7 @@ class _Place(click.types.StringParamType):
 )
 @click.option(
     "--at",
-    type=_Place(),
+    type=PixelNumbers("X", "Y", whole=False),
     metavar="X,Y",
     help="Where the object goes, in pixels from the upper left corner.  [default: the middle]",
 )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +70,6 @@ _OPTIONS = [
         help='More arguments of remove and new_session: \'{"putalpha": true, "model_path": "mine.onnx"}\'.',
     ),
 ]
-_SESSION_EXTRAS = {"model_path": str, "providers": list, "engine": str, "precision": str, "offline": bool}
 
 
 @dataclass(frozen=True)
@@ -93,47 +91,10 @@ class RembgOptions:
     def open(self) -> Callable[[bytes | Image.Image], bytes]:
         """Load the model; gives what turns a picture into the bytes of a PNG. A wrong flag is an error now."""
         from u2net.cli.progress import download_bar
-        from u2net.compat.rembg import new_session, refuse_vitmatte, remove
-        from u2net.compat.rembg_masks import matting_functions
+        from u2net.compat.rembg_flags import cutter
 
-        flags: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        model, more = flags.pop("model"), self._more()
-        del flags["extras"]
-        of_session = {name: more.pop(name) for name in _SESSION_EXTRAS if name in more}
-        flags |= more
-        if flags["vitmatte"] and not flags["only_mask"]:
-            refuse_vitmatte()
-        if flags["alpha_matting"]:
-            matting_functions()
         with download_bar(quiet=False) as on_progress:
-            session = new_session(model, on_progress=on_progress, **of_session)
-
-        def cut(data: bytes | Image.Image) -> bytes:
-            png = remove(data, session=session, force_return_bytes=True, **flags)
-            assert isinstance(png, bytes)
-            return png
-
-        return cut
-
-    def _more(self) -> dict[str, Any]:
-        """What --extras holds. rembg takes no notice of what it does not know; here that is an error."""
-        if self.extras is None:
-            return {}
-        try:
-            found = json.loads(self.extras)
-        except ValueError as error:
-            raise click.BadParameter(f"is no JSON: {error}.", param_hint="-x") from error
-        kinds = {field.name: type(getattr(self, field.name)) for field in fields(self)}
-        kinds = {**kinds, "bgcolor": list, "putalpha": bool, **_SESSION_EXTRAS}
-        del kinds["model"], kinds["extras"]
-        if not isinstance(found, dict):
-            raise click.BadParameter('is no JSON object such as {"putalpha": true}.', param_hint="-x")
-        for name, value in found.items():
-            if name not in kinds:
-                raise click.BadParameter(f"knows no {name!r}; there are {', '.join(kinds)}.", param_hint="-x")
-            if type(value) is not kinds[name]:
-                raise click.BadParameter(f"wants a {kinds[name].__name__} for {name!r}.", param_hint="-x")
-        return found
+            return cutter(vars(self), on_progress=on_progress)
 
 
 def rembg_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,15 +6,12 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from u2net.cli.options.values import complete_files, complete_models, parse_size
 from u2net.errors import BadInput, MissingExtra
-
-if TYPE_CHECKING:
-    from u2net.train.config import TrainConfig
 
 
 def _setting(value: str) -> tuple[str, Any]:
@@ -101,6 +98,7 @@ def command(
         from u2net.system.install import install_hint
 
         raise MissingExtra(f"training needs torch; {install_hint('train')}") from error
+    from u2net.train.config import config_of
     from u2net.train.loop import train
     from u2net.train.resume import settings_of
 
@@ -110,7 +108,7 @@ def command(
     given = {name: value for name, value in flags.items() if value is not None} | dict(others)
     if resume and (recipe or config_file):
         raise BadInput("a resumed run keeps its settings; leave --recipe and --config out")
-    config = settings_of(Path(out), given) if resume else _config(given, recipe, config_file)
+    config = settings_of(Path(out), given) if resume else config_of(given, recipe, config_file)
     with training_bar(config.steps, quiet=quiet or as_json) as show:
 
         def report(one: Any) -> None:
@@ -128,16 +126,3 @@ def command(
         if not as_json and result.weights.is_file():
             click.echo(result.weights)
     return 128 + result.signal if result.signal else 0
-
-
-def _config(given: dict[str, Any], recipe: Any, config_file: str | None) -> TrainConfig:
-    """The settings that a command line asks for: its flags, over a file's or a recipe's."""
-    from u2net.networks.checkpoint import load
-    from u2net.train.config import configured, read_settings
-
-    if recipe and config_file:
-        raise BadInput("--recipe and --config both say what to begin from; leave one out")
-    if given.get("init") and "variant" not in given:
-        given["variant"] = load(given["init"])[1].variant
-    begin = read_settings(Path(config_file)) if config_file else None
-    return configured(given, recipe=recipe or "modern", begin=begin)

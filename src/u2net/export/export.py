@@ -44,6 +44,27 @@ class Export:
     parity: dict[str, float]
     bound: float
 
+    @property
+    def verdict(self) -> str:
+        """The parity in a sentence."""
+        if not self.parity:
+            return "not compared with torch: this machine cannot run that format"
+        parity = ", ".join(f"{name} {value:.1e}" for name, value in self.parity.items())
+        return f"parity with torch: {parity} (at most {self.bound:g})"
+
+    def as_object(self, source: str, to: str) -> dict[str, object]:
+        """What --json prints of an export of a source to a format."""
+        return {
+            "input": source,
+            "output": str(self.path),
+            "files": [str(path) for path in self.files],
+            "to": to,
+            "size": self.card.size,
+            "parity": self.parity or None,
+            "bound": self.bound,
+            "card": vars(self.card),
+        }
+
 
 class Probabilities(nn.Module):
     """A network as others use it: (N, C, H, W) pictures in, one map of probabilities, or a tuple of all, fused first.

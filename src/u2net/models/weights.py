@@ -254,6 +254,23 @@ def _missing(spec: ModelSpec, failures: list[str]) -> str:
     )
 
 
+def problem_of(path: Path, spec: ModelSpec) -> str:
+    """What is wrong with a weight file and what to do; empty where nothing is."""
+    try:
+        verify(path, spec)
+    except WrongChecksum as error:
+        ours = path == own_path(spec)
+        return f"{error}; {f'run: u2net models pull {spec.name}' if ours else 'of another tool, so it is not used'}"
+    except OSError as error:
+        return f"{path}: cannot be read: {error.strerror or error}"
+    return ""
+
+
+def not_here(spec: ModelSpec) -> str:
+    """A sentence."""
+    return f"{spec.file} is not on this machine; to fetch it, run: u2net models pull {spec.name}"
+
+
 def import_file(path: Path, spec: ModelSpec) -> Path:
     """Copy a weight file that the user has into our cache folder, and return its place there.
 

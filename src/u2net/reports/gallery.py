@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,19 @@ class Gallery:
     without_result: tuple[Path, ...] = ()
     without_original: tuple[Path, ...] = ()
     ambiguous: tuple[Path, ...] = ()
+
+    def as_object(self, output: Path, size_bytes: int, failed: Sequence[Mapping[str, str]]) -> dict[str, object]:
+        """What --json prints of a page. failed: input and error of each picture that could not be read."""
+        left_out = {name: list(map(str, getattr(self, name))) for name in ("without_result", "without_original")}
+        return {
+            "output": str(output),
+            "bytes": size_bytes,
+            "pictures": len(self.entries) - len(failed),
+            "results": list(self.columns),
+            **left_out,
+            "ambiguous": list(map(str, self.ambiguous)),
+            "failed": list(failed),
+        }
 
 
 def find_gallery(originals: Path, results: Sequence[Path] = ()) -> Gallery:

@@ -205,6 +205,21 @@ def configured(
     return TrainConfig.from_json(json.dumps(values), "the settings")
 
 
+def config_of(given: dict[str, Any], recipe: Any, config_file: str | None) -> TrainConfig:
+    """The settings that somebody asks for, over those of a file or a recipe; `init` says the variant where nobody does.
+
+    Raises BadInput, and what `load` raises.
+    """
+    from u2net.networks.checkpoint import load
+
+    if recipe and config_file:
+        raise BadInput("--recipe and --config both say what to begin from; leave one out")
+    if given.get("init") and "variant" not in given:
+        given = given | {"variant": load(given["init"])[1].variant}
+    begin = read_settings(Path(config_file)) if config_file else None
+    return configured(given, recipe=recipe or "modern", begin=begin)
+
+
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings in a file, not yet checked. Raises BadInput."""
     try:

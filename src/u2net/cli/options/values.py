@@ -100,19 +100,24 @@ class KeepParts(click.types.StringParamType):
 
 
 class PixelNumbers(click.types.StringParamType):
-    """So many whole numbers with commas between."""
+    """So many numbers with commas between. whole: no fractions."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, whole: bool = True) -> None:
         self.name = ",".join(names)
         self.count = len(names)
+        self.whole = whole
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
             return value
-        numbers = [number.strip() for number in value.split(",")]
-        if len(numbers) != self.count or not all(number.removeprefix("-").isdecimal() for number in numbers):
-            self.fail(f"'{value}' is not {self.name}: {self.count} whole numbers with commas, in pixels.", param, ctx)
-        return tuple(map(int, numbers))
+        try:
+            numbers = tuple(map(int if self.whole else float, value.split(",")))
+        except ValueError:
+            numbers = ()
+        if len(numbers) != self.count:
+            kind = "whole numbers" if self.whole else "numbers"
+            self.fail(f"'{value}' is not {self.name}: {self.count} {kind} with commas, in pixels.", param, ctx)
+        return numbers
 
 
 def parse_size(value: str) -> tuple[int, int]:
