@@ -21,7 +21,14 @@ from __future__ import annotations
 
 
 class U2NetError(Exception):
-    """Base of every error that u2net raises on purpose."""
+    """Base of every error that u2net raises on purpose.
+
+    >>> try:
+    ...     u2net.read("no-such-file.jpg")
+    ... except u2net.U2NetError as error:
+    ...     print(error, error.exit_code)
+    no-such-file.jpg: there is no such file 2
+    """
 
     exit_code = 1
 

@@ -58,6 +58,11 @@ class Picture:
     pixels: (H, W, 3) RGB, uint8 or uint16, upright (the EXIF orientation is already applied).
     alpha: (H, W) of the same dtype, straight, or None for an opaque picture.
     icc: the RGB color profile of `pixels`, or None for sRGB. dpi: (x, y). exif, xmp: raw, without the orientation.
+
+    >>> picture = u2net.Picture(np.full((40, 60, 3), 255, np.uint8))
+    >>> picture.size, np.asarray(picture).shape
+    ((40, 60), (40, 60, 3))
+    >>> picture.save("white.png")
     """
 
     pixels: Pixels

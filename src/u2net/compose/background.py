@@ -35,6 +35,10 @@ class Gradient:
     to right, 90 from top to bottom; the first and the last color lie in the corners. radial: from the middle outwards,
     the last color in the corners; then the angle means nothing.
     Raises BadInput for fewer than two colors and for what is none.
+
+    >>> sky = u2net.Gradient(("#88bbff", "white"), angle=90)
+    >>> u2net.remove("examples/cat.png", "u2netp").over(sky).coverage
+    1.0
     """
 
     colors: tuple[str | Sequence[int], ...]
@@ -93,6 +97,12 @@ def parse_background(
     """Tell a picture from a color, and read it; `Cutout.over` takes the result as well.
 
     max_pixels, max_bytes: as for `read`. Raises BadInput for what is neither.
+
+    >>> from u2net.compose import parse_background
+    >>> parse_background("#ff8800")
+    (255, 136, 0, 255)
+    >>> parse_background("examples/coffee.jpg").size
+    (400, 600)
     """
     if isinstance(background, Gradient):
         return background

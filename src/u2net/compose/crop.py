@@ -37,6 +37,10 @@ class Crop:
     size: the result is resized: (H, W), or the length of its longer side, in pixels.
     background: a color to lay a cutout over, where its user names none.
     Raises BadInput for what makes no frame.
+
+    >>> frame = u2net.Crop(aspect=4 / 5, margin=0.1, size=500)
+    >>> u2net.remove("examples/cat.png", "u2netp").cropped(frame).size
+    (500, 400)
     """
 
     margin: float = 0.0

@@ -39,6 +39,12 @@ class Cutout:
     pixels: (H, W, 4) RGBA, uint8 or uint16, straight alpha; where alpha is 0 the color is 0 too.
     confidence: how sure the network was that there is an object, 0 to 1; below 0.5 alpha is 0 everywhere.
     icc, dpi, exif, xmp: as the picture had them; `save` writes them again.
+
+    >>> cutout = u2net.remove("examples/cat.png", "u2netp")
+    >>> np.asarray(cutout).shape, cutout.alpha.dtype, len(cutout.box)
+    ((300, 451, 4), dtype('float32'), 4)
+    >>> cutout.cropped("square").with_shadow("contact").over("white").save("cat.webp")
+    >>> cutout.mask().save("mask.png")
     """
 
     pixels: NDArray[np.uint8 | np.uint16]
@@ -205,6 +211,11 @@ def cutout(picture: Picture, alpha: Alpha | Rows, *, confidence: float = 1.0, fo
     memory; the picture's own alpha multiplies it.
     foreground: give half-transparent pixels the object's own colors, see `foreground.estimate_foreground`; else they
     keep the picture's, in which the old background shows.
+
+    >>> from u2net.compose import cutout
+    >>> picture = u2net.read("examples/cat.png")
+    >>> cutout(picture, np.ones(picture.size, np.float32)).box
+    (0, 0, 451, 300)
     """
     height, width = picture.size
     if not callable(alpha) and alpha.shape != picture.size:

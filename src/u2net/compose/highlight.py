@@ -71,6 +71,12 @@ def highlight(
     picture's to the bit, but for those of alpha 0, which are 0.
     Raises NothingSalient for a cutout without an object, BadInput for what the style does not have or a number out of
     its range.
+
+    >>> from u2net.compose import highlight
+    >>> picture = u2net.read("examples/coffee.jpg")
+    >>> cutout = u2net.remove(picture, "u2netp")
+    >>> highlight(picture, cutout, "glow", color="#00c8ff").size
+    (400, 600)
     """
     levels = _levels(picture, cutout)
     check_style(style, color=color, strength=strength, width_px=width_px, blur=blur)

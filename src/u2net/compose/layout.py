@@ -24,6 +24,10 @@ class Layout:
     instead of a background, the picture itself out of focus, see `lens_blur.defocused`. centred: keep the object in the
     middle of its frame then too.
     Raises BadInput for a background and a blur, and for a blur that cannot be.
+
+    >>> from u2net.compose import Layout
+    >>> Layout(frame=u2net.Crop(margin=0.1), blur=0.02).replaces
+    True
     """
 
     frame: Crop | None = None
@@ -50,9 +54,17 @@ class Layout:
 def apply_layout(cutout: Cutout, picture: Picture, wanted: Layout, *, may_be_empty: bool = False) -> Cutout:
     """Frame a cutout, lay its shadow below it, and its background behind it.
 
-    picture: what the cutout was cut from; only a blur looks at it. may_be_empty: where there is no object the
-    background is shown alone, for frames of an animation from which the object is away.
-    Raises NothingSalient where there is no object to frame, to cast a shadow or to be in focus.
+    cutout, picture: of one size; only a blur looks at the picture. wanted: what is done. may_be_empty: where there is
+    no object the background is shown alone, for frames of an animation from which the object is away.
+    Returns the cutout of the frame's size, or of its own without one, in its own dtype.
+    Raises NothingSalient where there is no object to frame, to cast a shadow or to be in focus, BadInput for a frame
+    that goes beyond what a blur can fill.
+
+    >>> from u2net.compose import Layout, apply_layout
+    >>> picture = u2net.read("examples/coffee.jpg")
+    >>> cutout = u2net.remove(picture, "u2netp")
+    >>> apply_layout(cutout, picture, Layout(blur=0.03)).coverage
+    1.0
     """
     blurred = None
     if wanted.blur is not None:
@@ -87,9 +99,17 @@ def frame_box(cutout: Cutout, frame: Crop, wanted: Layout) -> Box:
 def crop(picture: Picture, cutout: Cutout, frame: Crop, *, centred: bool = False) -> Cutout:
     """A picture with its own background, cut to a frame around its object.
 
+    picture, cutout: of one size. frame: a Crop, such as one of `CROPS`. Returns (h, w, 4) of the picture's dtype.
     centred: the object is in the middle even where the frame then goes beyond the picture, which is transparent there;
     else the frame is moved into the picture as far as that goes, and a mere margin ends where the picture does.
     Raises NothingSalient where there is no object.
+
+    >>> from u2net.compose import CROPS, crop
+    >>> picture = u2net.read("examples/coffee.jpg")
+    >>> cutout = u2net.remove(picture, "u2netp")
+    >>> height, width = crop(picture, cutout, CROPS["square"]).size
+    >>> height == width
+    True
     """
     box = crop_box(cutout, frame, centred=centred)
     return Cutout.opaque(picture, cutout.confidence).window(box, frame.size_of(box))

@@ -40,6 +40,12 @@ def defocused(picture: Picture, alpha: NDArray[Any], *, strength: float = 0.02) 
     Discs, not Gaussians, mixed as light (squares of the values): bright points become bright discs.
     Returns all of the picture, of the same size and dtype, as transparent as it was.
     Raises BadInput for another strength.
+
+    >>> from u2net.compose import defocused
+    >>> picture = u2net.read("examples/coffee.jpg")
+    >>> cutout = u2net.remove(picture, "u2netp")
+    >>> defocused(picture, cutout.pixels[..., 3], strength=0.03).size
+    (400, 600)
     """
     check_strength(strength)
     size = picture.size

@@ -47,6 +47,12 @@ def match_view(view: Pixels, target: Pixels) -> Location:
 
     view, target: (H, W, 3) RGB, uint8 or uint16. Raises BadInput where too few features agree on one place.
     Source: SIFT (Lowe 2004), matched by the ratio test; a homography by RANSAC.
+
+    >>> from u2net.compose import match_view
+    >>> scene = u2net.read("examples/astronaut.jpg").pixels
+    >>> found = match_view(scene[100:300, 150:400], scene)
+    >>> round(found.x), round(found.y)
+    (275, 200)
     """
     (points, kinds, view_scale), (target_points, target_kinds, target_scale) = _features(view), _features(target)
     found = min(len(points), len(target_points))

@@ -42,6 +42,13 @@ def panel(picture: Picture, saliency: Saliency, cutout: Cutout, *, height_px: in
     height_px: of each of the four, 32 to 4096; the widths follow, up to three times that.
     Returns (H, W, 3) uint8 RGB, sRGB, with a caption below each.
     Raises NothingSalient for a cutout without an object, BadInput for another height.
+
+    >>> from u2net.compose import panel
+    >>> picture = u2net.read("examples/coffee.jpg")
+    >>> cutout = u2net.remove(picture, "u2netp")
+    >>> strip = panel(picture, u2net.saliency(picture, "u2netp"), cutout, height_px=160)
+    >>> strip.ndim, strip.dtype
+    (3, dtype('uint8'))
     """
     check_height(height_px)
     box = cutout.box
@@ -65,6 +72,11 @@ def sides_panel(picture: Picture, maps: Sequence[Saliency], *, height_px: int = 
     maps: the fused map, then the side outputs, finest first; (h, w) float32 in [0, 1], any size.
     height_px and result: as for `panel`. Raises BadInput for no map or another height, NothingSalient for a fused map
     that is nowhere above a half.
+
+    >>> from u2net.compose import sides_panel
+    >>> saliency = u2net.saliency("examples/cat.png", "u2netp")
+    >>> sides_panel(u2net.read("examples/cat.png"), [saliency, saliency]).shape[2]
+    3
     """
     check_height(height_px)
     if not maps:

@@ -50,6 +50,13 @@ def parallax(
     seconds, fps: how long one round takes, and frames a second; both above 0, at most 600 frames in all.
     Gives (h, w, 3) uint8 RGB in sRGB; a transparent picture lies on white.
     Raises NothingSalient for a cutout without an object, BadInput for a number out of its range.
+
+    >>> from u2net.compose import parallax
+    >>> picture = u2net.read("examples/coffee.jpg")
+    >>> cutout = u2net.remove(picture, "u2netp")
+    >>> frames = list(parallax(picture, cutout, seconds=0.5, fps=10, size_px=120))
+    >>> len(frames), max(frames[0].shape), frames[0].dtype
+    (5, 120, dtype('uint8'))
     """
     count = check_parallax(seconds=seconds, fps=fps, amount=amount, size_px=size_px)
     if cutout.size != picture.size:

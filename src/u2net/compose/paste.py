@@ -126,6 +126,11 @@ def paste(
 
     Returns the target's size, depth, profile and metadata; what reaches beyond it is cut off. Where the target is
     transparent the result is what of the object covers it.
+
+    >>> from u2net.compose import paste
+    >>> cutout = u2net.remove("examples/cat.png", "u2netp")
+    >>> paste(cutout, u2net.read("examples/rocket.jpg"), at=(110, 260), scale=0.5).size
+    (427, 640)
     """
     where = place(cutout, target.size, at=at, anchor=anchor, scale=scale, rotation=rotation, fit=fit)
     return pasted(cutout, target, where)

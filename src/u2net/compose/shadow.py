@@ -55,6 +55,10 @@ def add_shadow(pixels: NDArray[Any], kind: ShadowKind, *, strength: float = 1.0)
     Returns the same shape and dtype: opaque pixels are the given ones to the bit. What would fall outside of the
     picture is cut off: frame it with room first.
     Raises BadInput for another kind or strength.
+
+    >>> from u2net.compose import add_shadow
+    >>> add_shadow(u2net.remove("examples/cat.png", "u2netp").pixels, "drop").shape
+    (300, 451, 4)
     """
     if kind not in SHADOWS:
         raise BadInput(f"no shadow '{kind}'; choose one of {', '.join(SHADOWS)}")

@@ -29,7 +29,13 @@ class Detection:
 
 @dataclass(frozen=True)
 class Annotation:
-    """What was found in one picture. name: as it is to stand in a COCO file. size: (H, W)."""
+    """What was found in one picture. name: as it is to stand in a COCO file. size: (H, W).
+
+    >>> from u2net.datasets import Annotation, find_boxes
+    >>> cutout = u2net.remove("examples/cat.png", "u2netp")
+    >>> Annotation("cat.png", cutout.size, find_boxes(cutout)).size
+    (300, 451)
+    """
 
     name: str
     size: Size
@@ -40,10 +46,16 @@ class Annotation:
 def find_boxes(cutout: Cutout, *, parts: bool = False) -> tuple[Detection, ...]:
     """The box around what was cut out: its pixels that are more object than not. None for an empty cutout.
 
+    Returns a Detection for each box.
     parts: one box for each part that touches no other by a side or a corner, the largest first; from the second on
     at least a thousandth of the picture.
     Boxes are half-open: `pixels[top:bottom, left:right]`. (The box that U²-Net's published demo draws is inclusive: its
     right and bottom are one less.)
+
+    >>> from u2net.datasets import find_boxes
+    >>> (found,) = find_boxes(u2net.remove("examples/cat.png", "u2netp"))
+    >>> len(found.box), found.area > 1000
+    (4, True)
     """
     mask = (cutout.pixels[..., 3] > np.iinfo(cutout.pixels.dtype).max // 2).view(np.uint8)
     if not parts:
@@ -60,7 +72,13 @@ def find_boxes(cutout: Cutout, *, parts: bool = False) -> tuple[Detection, ...]:
 def to_coco(annotations: Sequence[Annotation], *, label: str = "object") -> dict[str, Any]:
     """A COCO file: images, annotations (bbox is [left, top, width, height]) and the one category `label`.
 
+    Boxes of all annotations are numbered from 1 on; the result is what `json.dump` takes.
     Source: the data format page of the COCO data set, "Object Detection".
+
+    >>> from u2net.datasets import Annotation, Detection, to_coco
+    >>> coco = to_coco([Annotation("cat.png", (300, 451), (Detection((10, 20, 110, 80), 4000),))], label="cat")
+    >>> coco["annotations"][0]["bbox"], coco["categories"][0]["name"]
+    ([10, 20, 100, 60], 'cat')
     """
     rows: list[dict[str, Any]] = []
     for number, annotation in enumerate(annotations, 1):
@@ -81,7 +99,12 @@ def to_coco(annotations: Sequence[Annotation], *, label: str = "object") -> dict
 
 def to_yolo(annotation: Annotation) -> str:
     """A YOLO file, a line for each box: class 0, then the middle's x and y, width and height, all as shares of the
-    picture's width and height. Empty where nothing was found."""
+    picture's width and height. Empty where nothing was found.
+
+    >>> from u2net.datasets import Annotation, Detection, to_yolo
+    >>> to_yolo(Annotation("cat.png", (100, 200), (Detection((0, 0, 100, 50), 4000),)))
+    '0 0.250000 0.250000 0.500000 0.500000\\n'
+    """
     height, width = annotation.size
     lines = []
     for found in annotation.found:
@@ -101,8 +124,13 @@ def draw_boxes(
 ) -> Cutout:
     """A picture with boxes drawn into it; their lines lie outside of what they enclose, where the picture has room.
 
+    boxes: (left, top, right, bottom), half-open, in pixels of the picture. color: as for `Cutout.over`, in sRGB.
     width_px: of the lines; None: a two-hundredth of the picture's longer side. Raises BadInput for a box that is empty
     or lies beyond the picture.
+
+    >>> from u2net.datasets import draw_boxes
+    >>> draw_boxes(u2net.read("examples/cat.png"), [(10, 20, 110, 80)], color="red").pixels[20, 9].tolist()
+    [255, 0, 0, 255]
     """
     drawn = Cutout.opaque(picture)
     height, width = picture.size

@@ -76,8 +76,14 @@ def check(
 ) -> Check:
     """Decode every pair and compare all pictures with each other.
 
+    found: from `find_pairs`. kind: what a truth says, `saliency`, `classes` or `image`.
     classes: how many there are; ids from 0. against: another data set, such as that for testing, with which this one
     must not share a picture; only its pictures are read. on_done: called after each picture, of both.
+
+    >>> from u2net.datasets import check, find_pairs
+    >>> checked = check(find_pairs(Path("data")))
+    >>> len(checked.samples), checked.errors
+    (1, ())
     """
 
     def seen(pair: Pair) -> Sample:

@@ -64,7 +64,12 @@ def read_pair(pair: Pair, kind: Kind, size: Size) -> tuple[_BYTES, _BYTES]:
 def first_look(pairs: Sequence[Pair]) -> tuple[Problem, ...]:
     """What the headers of all files tell before any is decoded: which cannot be read, which pairs are of two shapes.
 
-    .1 ms a file. What only decoding shows (half a file, an EXIF turn that makes equal headers differ) is left to it.
+    pairs: from `find_pairs`. .1 ms a file. What only decoding shows (half a file, an EXIF turn that makes equal headers
+    differ) is left to it.
+
+    >>> from u2net.datasets import find_pairs, first_look
+    >>> first_look(find_pairs(Path("data")).pairs)
+    ()
     """
     with ThreadPoolExecutor(usable_threads(), "u2net-look") as pool:
         return tuple(problem for problem in pool.map(_first_look, pairs) if problem)
@@ -141,6 +146,11 @@ def read_truth(path: Path, kind: Kind = "saliency") -> _BYTES:
     and a truth of zeros and ones becomes one of 0 and 255. classes: (H, W) uint8 ids, those of a palette too.
     image: (H, W, 3) uint8 sRGB.
     Raises UnreadablePicture, PictureTooLarge; BadInput for colors where there should be class ids.
+
+    >>> from u2net.datasets import read_truth
+    >>> truth = read_truth(Path("data/masks/cat.png"))
+    >>> truth.shape, truth.dtype
+    ((300, 451), dtype('uint8'))
     """
     if kind == "image":
         picture = read(path)

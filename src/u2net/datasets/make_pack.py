@@ -58,6 +58,11 @@ def pack_pairs(
     its maps are not stretched. quality: of the pictures' WebP, 1 to 100. on_done: called after each pair.
     A pair that cannot be read is left out. The same pairs give the same bytes; a try that was cut off is gone on with.
     Raises BadInput where `out` holds packed data, where a map is missing, where no pair is left; CannotWrite.
+
+    >>> from u2net.datasets import find_pairs, open_pack, pack_pairs, read_samples
+    >>> packed = pack_pairs(find_pairs(Path("data")).pairs, Path("pack"), size=(64, 64))
+    >>> [sample.name for sample in read_samples(open_pack(Path("pack")))]
+    ['cat']
     """
     if maps and teacher:
         raise BadInput("soft targets come from maps or from a teacher; leave one out")

@@ -30,10 +30,14 @@ def digest(values: NDArray[Any]) -> str:
 
 
 def perceptual_hash(pixels: NDArray[np.uint8]) -> Hash:
-    """What a picture, (H, W, 3) uint8, looks like from afar, in 191 bits.
+    """What a picture, (H, W, 3) uint8, looks like from afar, in 191 bits: (3,) uint64.
 
     Source: the gradient hash in both directions (Krawetz, 2013) and the cosine hash (Zauner, 2010), as the package
     imagehash has them.
+
+    >>> from u2net.datasets import perceptual_hash
+    >>> perceptual_hash(u2net.read("examples/cat.png").pixels).shape
+    (3,)
     """
     grey = cv2.cvtColor(cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (_GRID + 1, _GRID + 1), interpolation=cv2.INTER_AREA)
@@ -45,7 +49,16 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> Hash:
 
 
 def near_duplicates(hashes: NDArray[np.uint64], others: NDArray[np.uint64] | None = None) -> Iterator[tuple[int, int]]:
-    """The (index, index) of pictures that look alike: among `hashes`, (N, 3), or between them and `others`, (M, 3)."""
+    """The (index, index) of pictures that look alike: among `hashes`, or between them and `others`.
+
+    hashes, others: (N, 3) and (M, 3) uint64, rows of `perceptual_hash`.
+
+    >>> from u2net.datasets import near_duplicates, perceptual_hash
+    >>> names = ["cat.png", "coffee.jpg", "cat.png"]
+    >>> hashes = [perceptual_hash(u2net.read(f"examples/{name}").pixels) for name in names]
+    >>> list(near_duplicates(np.stack(hashes)))
+    [(0, 2)]
+    """
     second = hashes if others is None else others
     for top in range(0, len(hashes), _BLOCK):
         block = hashes[top : top + _BLOCK]

@@ -155,7 +155,14 @@ def kept_shards(pack: Pack, source: str, shard_bytes: int) -> tuple[Shard, ...]:
 
 
 def open_pack(folder: Path) -> Pack:
-    """Read the index and look whether all shards are there. Raises BadInput, which names what is missing."""
+    """Read the index and look whether all shards are there. Raises BadInput, which names what is missing.
+
+    >>> from u2net.datasets import open_pack
+    >>> open_pack(Path("data"))
+    Traceback (most recent call last):
+        ...
+    u2net.errors.BadInput: data: holds no packed data
+    """
     if not (folder / INDEX).is_file():
         reason = "is unfinished; run the same `u2net data pack` again" if is_pack(folder) else "holds no packed data"
         raise BadInput(f"{folder}: {reason}")
@@ -173,6 +180,11 @@ def read_samples(pack: Pack, wanted: Collection[str] | None = None) -> Iterator[
     """Decode the pairs of these names (None: all), in the pack's order, on all cores.
 
     Raises BadInput for a shard that is damaged.
+
+    >>> from u2net.datasets import find_pairs, pack_pairs, read_samples
+    >>> packed = pack_pairs(find_pairs(Path("data")).pairs, Path("packed"), size=(64, 64))
+    >>> [sample.picture.shape for sample in read_samples(packed.pack)]
+    [(64, 64, 3)]
     """
     asked = None if wanted is None else frozenset(wanted)
     with ThreadPoolExecutor(usable_threads(), "u2net-unpack") as pool:

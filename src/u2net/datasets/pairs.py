@@ -70,6 +70,11 @@ def find_pairs(source: Path, *, truths: Path | None = None) -> Pairs:
     of their truths; a .csv file, a line a pair, paths relative to it; or a folder of cutouts, whose alpha is the truth.
     Folders may be nested; a truth has the path of its picture, but for the suffix and an ending such as `_mask`.
     Raises BadInput where there is no pair at all, UnreadablePicture where a folder cannot be read.
+
+    >>> from u2net.datasets import find_pairs
+    >>> found = find_pairs(Path("data"))
+    >>> found.pairs[0].name, found.problems
+    ('cat', ())
     """
     if not source.exists():
         raise BadInput(f"{source}: there is no such folder or file")

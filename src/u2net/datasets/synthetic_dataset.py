@@ -52,6 +52,11 @@ def find_subjects(
     cut: makes a cutout of a picture. category: of all; None: the name of the folder that a subject lies in, directly
     below `source`, else `object`. on_empty: called with the name of one without an object, which is left out.
     Raises BadInput for no pictures, NothingSalient where all are empty, and what `read` and `cut` raise.
+
+    >>> from u2net.datasets import SceneSettings, find_subjects
+    >>> cut = lambda picture: u2net.remove(picture, "u2netp")
+    >>> [subject.name for subject in find_subjects(Path("examples/cat.png"), cut, SceneSettings())]
+    ['cat.png']
     """
     found = []
     largest = round(max(settings.scale) * min(settings.size))
@@ -94,6 +99,13 @@ def write_scenes(
     The same subjects, backgrounds, settings and seed give the same bytes, on however many threads.
     Returns the manifest. Raises BadInput before anything is drawn for a folder that is not empty, CannotWrite, and what
     `read` raises for a background.
+
+    >>> from u2net.datasets import SceneSettings, Subject, write_scenes
+    >>> subject = Subject("cat", "animal", u2net.remove("examples/cat.png", "u2netp").cropped())
+    >>> settings = SceneSettings(size=(64, 64))
+    >>> made = write_scenes([subject], Path("examples/coffee.jpg"), Path("scenes"), count=2, seed=0, settings=settings)
+    >>> len(list(Path("scenes/masks").iterdir()))
+    2
     """
     check_target(target, overwrite=overwrite)
     if not 1 <= count <= 1_000_000:

@@ -30,6 +30,10 @@ class SceneSettings:
     the scene's short side. rotation: at most so many degrees either way. flip: the probability of a mirrored object; of
     a background it is a half. brightness: at most so much of an object's is added or taken. match: at most so far an
     object's mean color goes towards the background's.
+
+    >>> from u2net.datasets import SceneSettings
+    >>> SceneSettings(size=(256, 256), most=1).most
+    1
     """
 
     size: Size = (512, 512)
@@ -108,6 +112,13 @@ def draw_scene(
 
     subjects: not empty, 8 bits, sRGB; see `trimmed`. background: 8 bits, sRGB, opaque. random: all that differs from
     scene to scene comes from it, in a fixed order.
+
+    >>> from u2net.datasets import SceneSettings, draw_scene
+    >>> cutout = u2net.remove("examples/cat.png", "u2netp").cropped()
+    >>> settings = SceneSettings(size=(128, 128))
+    >>> scene = draw_scene([cutout], u2net.read("examples/coffee.jpg"), np.random.default_rng(0), settings)
+    >>> scene.pixels.shape, scene.alpha.shape
+    ((128, 128, 3), (128, 128))
     """
     behind = _cropped(background.pixels, random, settings.size)
     layers = [_drawn(subjects, behind, random, settings) for _ in range(int(random.integers(1, settings.most + 1)))]

@@ -67,6 +67,11 @@ def evaluate(
     threads: so many pictures at a time; None: as many as there are cores. on_pair: called after each.
     Raises BadInput when anything cannot be read or measured, with all of it up to the tenth: a number of half a set
     would be a wrong number. Raises MissingExtra without PySODMetrics.
+
+    >>> from u2net.evaluation import evaluate, pair_up, read_map
+    >>> evaluation = evaluate(pair_up(Path("maps"), Path("maps")), read_map)
+    >>> evaluation.summary["MAE"] < 0.1, evaluation.pairs[0].name
+    (True, 'cat')
     """
     pysodmetrics()
     if threads is not None and threads < 1:
@@ -98,18 +103,38 @@ def pair_up(sources: Path, truths: Path, *, pictures: Path | None = None) -> lis
     sources: maps, or the pictures that a model will make them of. pictures: to show in a report, where sources are
     maps; not each needs one. In the order of their names.
     Raises BadInput unless each source has a truth and each truth a source.
+
+    >>> from u2net.evaluation import pair_up
+    >>> [pair.name for pair in pair_up(Path("maps"), Path("maps"))]
+    ['cat']
     """
     shown = _by_name(pictures) if pictures else {}
     return [Pair(name, source, truth, shown.get(name)) for name, source, truth in _pairs(sources, truths)]
 
 
 def read_map(pair: Pair) -> Grey:
-    """The map in a file: its grey values, or its alpha where that is not opaque everywhere, as in a cutout."""
+    """The map in a file: its grey values, or its alpha where that is not opaque everywhere, as in a cutout.
+
+    Returns (H, W) uint8 or uint16. Raises what `read` raises.
+
+    >>> from u2net.evaluation import pair_up, read_map
+    >>> read_map(pair_up(Path("maps"), Path("maps"))[0]).shape
+    (300, 451)
+    """
     return read_grey(pair.source)
 
 
 def map_by(session: Session) -> MapOf:
-    """Have the session make the maps, as the authors publish theirs: what `u2net saliency` writes."""
+    """Have the session make the maps, as the authors publish theirs: what `u2net saliency` writes.
+
+    Returns a function of a Pair, for `evaluate`, that gives (H, W) uint8.
+
+    >>> from u2net.evaluation import map_by, pair_up
+    >>> session = u2net.open_session("u2netp")
+    >>> (pair,) = pair_up(Path("data/images"), Path("data/masks"))
+    >>> map_by(session)(pair).shape
+    (300, 451)
+    """
     return lambda pair: predict(session, read(pair.source)).published_map()
 
 

@@ -74,6 +74,12 @@ def score(
     truth: (H, W), of the same types; the object is where it is above `truth_above`, a half.
     measures: of MEASURES; wF takes two thirds of the time of all.
     Raises BadInput for other shapes, types or values, MissingExtra without PySODMetrics.
+
+    >>> from u2net.evaluation import score
+    >>> truth = np.zeros((60, 80), bool)
+    >>> truth[20:40, 30:60] = True
+    >>> score(truth, truth, measures=["MAE"]).values
+    {'MAE': 0.0}
     """
     sod = pysodmetrics()
     if unknown := set(measures) - set(MEASURES):
@@ -114,6 +120,11 @@ def summarise(scores: Sequence[Scores]) -> dict[str, float | int]:
     maxE and meanE of that of their E curves; maxF_paper takes F from the means of precision and of recall (the way of
     the authors' table, a little higher). n: pictures; empty_truths: those of them whose truth has no object.
     Raises BadInput for none.
+
+    >>> from u2net.evaluation import score, summarise
+    >>> truth = np.eye(60, dtype=np.uint8) * 255
+    >>> summarise([score(truth, truth, measures=["MAE"])])
+    {'MAE': 0.0, 'n': 1, 'empty_truths': 0}
     """
     if not scores:
         raise BadInput("there are no scores to summarise")
@@ -130,7 +141,13 @@ def summarise(scores: Sequence[Scores]) -> dict[str, float | int]:
 
 
 def mean_curves(scores: Sequence[Scores]) -> dict[str, Curve]:
-    """The curves of `Scores`, averaged over pictures."""
+    """The curves of `Scores`, averaged over pictures: name -> (256,) float64. scores: at least one.
+
+    >>> from u2net.evaluation import mean_curves, score
+    >>> truth = np.eye(60, dtype=np.uint8) * 255
+    >>> mean_curves([score(truth, truth, measures=["F"])])["F"].shape
+    (256,)
+    """
     return {name: np.mean([one.curves[name] for one in scores], axis=0) for name in scores[0].curves}
 
 

@@ -45,6 +45,11 @@ def open_session(
     each its share of the processor's threads, which is quicker than one after the other with all of them. Only there.
     offline: never fetch a weight file. on_progress: called while one arrives.
     Raises UnknownModel, WeightsUnavailable, WrongChecksum, EngineUnavailable, BadInput.
+
+    >>> session = u2net.open_session("u2netp", precision="f32", threads=1)
+    >>> u2net.remove("examples/cat.png", session).found
+    True
+    >>> session.close()
     """
     from u2net.models import weights
 

@@ -38,6 +38,10 @@ class Session:
     infer: (1, 3, h, w) to all the maps that the file has, each (1, C, h, w), in the file's order; at most `requests`
     threads may be in it. opened_by: the call that opens a session like this one.
     A session pickles as that call: another process that gets it opens one with the same arguments, once.
+
+    >>> with u2net.open_session("u2netp", precision="f32") as session:
+    ...     session.device, session.precision, session.spec.size
+    ('cpu', 'f32', (320, 320))
     """
 
     spec: ModelSpec

@@ -80,6 +80,12 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_B
     pixels; pixels with a grey, CMYK or LAB profile are converted to sRGB. Animations give their first frame. HEIC needs
     the extra `heif`.
     Raises UnreadablePicture, PictureTooLarge (over `max_pixels` or, for encoded input, `max_bytes`), BadInput.
+
+    >>> picture = u2net.read("examples/coffee.jpg")
+    >>> picture.pixels.shape, picture.pixels.dtype, picture.alpha
+    ((400, 600, 3), dtype('uint8'), None)
+    >>> u2net.read(np.zeros((4, 6), np.uint16)).pixels.shape
+    (4, 6, 3)
     """
     if isinstance(source, types.Picture):
         return source if isinstance(source, Picture) else Picture(**vars(source))

@@ -46,6 +46,11 @@ def open_source(
     memory, up to a byte more than `max_bytes`.
     Raises UnreadablePicture where there is no such file or it cannot be read, or a file object is at its end; BadInput
     for a file object of text, an address of the web, and text that is no base64.
+
+    >>> from u2net.video import open_animation, open_source
+    >>> with open_source("examples/cat.png", 10_000_000) as opened:
+    ...     print(open_animation(opened))
+    None
     """
     if isinstance(source, str) and is_inline(source):
         data = _decoded(source)

@@ -36,6 +36,11 @@ class Guided:
     so many times about .5.
     trust: the fit counts where it explains nearly all of the map nearby, from the first share of its variance on, and
     fully from the second; where colors do not tell object and background apart, the map stays.
+
+    >>> from dataclasses import replace
+    >>> from u2net.matting import EDGES
+    >>> replace(EDGES["auto"], contrast=2.0).radius_px
+    5
     """
 
     scale: float = 1 / 2
@@ -54,6 +59,10 @@ class ClosedForm:
     low, high, band: what is unknown, see `to_trimap`; the band is a share of the picture's long side.
     max_unknown_px: at most so many pixels are solved for; a larger picture is solved smaller and guided up. Time and
     memory grow with it, not with the picture. tolerance: when the solver stops, relative to where it began.
+
+    >>> from u2net.matting import EDGES
+    >>> EDGES["hair"].max_unknown_px
+    15000
     """
 
     low: float = LOW
@@ -87,7 +96,15 @@ def refine(pixels: Pixels, saliency: Saliency, edges: Edges = "auto") -> Rows:
 
     pixels: (H, W, 3) RGB, uint8 or uint16. saliency: (h, w) float32 in [0, 1] of all of the picture, of any size, as
     the network gives it. edges: a key of `EDGES`.
+    Returns rows(top, bottom), which gives (bottom - top, W) float32 in [0, 1]. Ask for the rows from top to bottom.
     Raises BadInput for another key and for a map of other values, MissingExtra where `hair` lacks pymatting.
+
+    >>> from u2net.matting import refine
+    >>> picture = u2net.read("examples/cat.png")
+    >>> rows = refine(picture.pixels, u2net.saliency(picture, "u2netp"), "sharp")
+    >>> alpha = rows(0, 300)  # from the first row to one past the last
+    >>> alpha.shape, alpha.dtype
+    ((300, 451), dtype('float32'))
     """
     if edges not in EDGES:
         raise BadInput(f"no edges '{edges}'; choose one of {', '.join(EDGES)}")
@@ -106,6 +123,12 @@ def refine_guided(pixels: Pixels, saliency: Saliency, way: Guided = _AUTO) -> Ro
     pixels, saliency, result: as for `refine`.
     Source: He, Sun, Tang, "Guided Image Filtering", TPAMI 2013, section 3.4 (color), and "Fast Guided Filter", 2015
     (arXiv:1505.00996): the coefficients are found at a reduced size, enlarged, and applied at full size.
+
+    >>> from u2net.matting import Guided, refine_guided
+    >>> picture = u2net.read("examples/cat.png")
+    >>> rows = refine_guided(picture.pixels, u2net.saliency(picture, "u2netp"), Guided(passes=1))
+    >>> rows(100, 200).shape
+    (100, 451)
     """
     size = size_of(pixels)
     # Each side by the map's: of a panorama squashed to a square the short side is what the map knows best.
@@ -142,6 +165,12 @@ def refine_closed_form(pixels: Pixels, saliency: Saliency, way: ClosedForm = _HA
 
     pixels, saliency, result: as for `refine`. Raises MissingExtra without pymatting. See `matte_trimap`. Where the
     solver finds no solution a warning is logged, and the guided filter is used.
+
+    >>> from u2net.matting import refine_closed_form
+    >>> picture = u2net.read("examples/cat.png")
+    >>> rows = refine_closed_form(picture.pixels, u2net.saliency(picture, "u2netp"))
+    >>> rows(0, 300).shape
+    (300, 451)
     """
     size = size_of(pixels)
     finest = max(2 * own / have for own, have in zip(saliency.shape, size, strict=True))
@@ -155,9 +184,16 @@ def matte_trimap(pixels: Pixels, trimap: Trimap, way: ClosedForm = _HAIR) -> Row
     """The matte of a trimap by closed-form matting; where that is not needed to the last pixel, solved smaller.
 
     pixels: (H, W, 3) RGB, uint8 or uint16. trimap: (h, w) float32 of all of the picture, at its size or smaller.
-    Returns rows, as `refine`. Where the solver finds no solution a warning is logged, and unknown pixels stay 0.5.
+    way: its numbers. Returns rows, as `refine`. Where the solver finds no solution a warning is logged, and unknown
+    pixels stay 0.5.
     Raises MissingExtra without pymatting.
     Source: Levin, Lischinski, Weiss, "A Closed-Form Solution to Natural Image Matting", TPAMI 2008.
+
+    >>> from u2net.matting import matte_trimap, to_trimap
+    >>> picture = u2net.read("examples/cat.png")
+    >>> trimap = to_trimap(u2net.saliency(picture, "u2netp"))
+    >>> matte_trimap(picture.pixels, trimap)(0, 300).shape
+    (300, 451)
     """
     trimap = _checked(trimap)
     return _solved(pixels, trimap, way) or enlarged_rows(trimap, size_of(pixels))

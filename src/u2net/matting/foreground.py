@@ -40,6 +40,12 @@ def estimate_foreground(pixels: Pixels, alpha: Alpha) -> Pixels:
     background is: all on a green screen, and less where alpha may be wrong. (Forte, "Approximate Fast Foreground Color
     Estimation", 2021, takes blurs and a fixed part; here that left half as much error again.) O(pixels).
     Raises BadInput where the shapes differ.
+
+    >>> from u2net.matting import estimate_foreground
+    >>> picture = u2net.read("examples/cat.png")
+    >>> colors = estimate_foreground(picture.pixels, u2net.remove(picture, "u2netp").alpha)
+    >>> colors.shape, colors.dtype
+    ((300, 451, 3), dtype('uint8'))
     """
     if alpha.shape != pixels.shape[:2]:
         raise BadInput(f"alpha is {alpha.shape}, the pixels {pixels.shape[:2]}")

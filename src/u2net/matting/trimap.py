@@ -21,6 +21,10 @@ def to_trimap(saliency: Saliency, *, low: float = LOW, high: float = HIGH, band_
     Unknown are the values from `low` to `high`, and what is nearer than `band_px` to a pixel that is not on the same
     sure side; but of thin parts the inner half stays sure.
     Raises BadInput unless 0 <= low < high <= 1 and band_px >= 0.
+
+    >>> from u2net.matting import to_trimap
+    >>> np.unique(to_trimap(u2net.saliency("examples/cat.png", "u2netp")))
+    array([0. , 0.5, 1. ], dtype=float32)
     """
     if not 0 <= low < high <= 1 or not band_px >= 0:
         raise BadInput(f"expected 0 <= low < high <= 1 and band_px >= 0, got {low}, {high} and {band_px}")

@@ -52,6 +52,9 @@ class ModelSpec:
     free_precisions: what `--precision auto` may use besides f32, the fastest first, measured to cost no accuracy with
     these weights.
     checksum: `sha256:…` or `md5:…`, or empty for a user's own file.
+
+    >>> u2net.MODELS["u2netp"].size, u2net.MODELS["u2netp"].licence
+    ((320, 320), 'Apache-2.0')
     """
 
     name: str

@@ -34,6 +34,11 @@ def load(source: str | Path) -> tuple[U2Net, ModelCard]:
     .safetensors; a published .pth, with or without `num_batches_tracked` and `module.`; a published .onnx.
     Variant and channels are read from the tensors' shapes.
     Raises BadInput, which names unknown and missing tensors, UnknownModel, WeightsUnavailable.
+
+    >>> from u2net.train import load
+    >>> network, card = load("u2netp")
+    >>> network.variant, card.kind
+    ('u2netp', 'saliency')
     """
     path, card = find(source)
     tensors, own_card = _read(path)
@@ -57,9 +62,13 @@ def _usual_card(network: U2Net) -> ModelCard:
 
 
 def save(network: U2Net, path: Path, card: ModelCard) -> None:
-    """Write weights and card as safetensors; the file that lay there stays until the new one is complete.
+    """Write weights and card as safetensors, whole or not at all. Raises CannotWrite.
 
-    Raises CannotWrite.
+    >>> from u2net.train import load, save
+    >>> network, card = load("u2netp")
+    >>> save(network, Path("mine.safetensors"), card)
+    >>> load("mine.safetensors")[1].kind
+    'saliency'
     """
     from safetensors.torch import save as to_bytes
 

@@ -130,6 +130,12 @@ class U2Net(nn.Module):
 
     pictures: (N, in_channels, H, W) float, H and W at least 32, any numbers. Returns logits (N, out_channels, H, W),
     fused first: seven maps, six of variant isnet. A sigmoid belongs to the loss and to the export.
+
+    >>> import torch
+    >>> from u2net.train import U2Net
+    >>> maps = U2Net("u2netp").eval()(torch.zeros(1, 3, 64, 64))
+    >>> len(maps), tuple(maps[0].shape)
+    (7, (1, 1, 64, 64))
     """
 
     def __init__(self, variant: str = "u2netp", *, in_channels: int = 3, out_channels: int = 1) -> None:

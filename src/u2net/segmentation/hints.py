@@ -19,6 +19,10 @@ class Hint:
     picture as it is seen: upright, (0, 0) at the top left.
     positive: False for what is not wanted.
     Raises BadInput for neither or both, for what are no whole numbers, and for an empty box.
+
+    >>> shuttle = u2net.Hint(point=(420, 60))
+    >>> u2net.remove("examples/astronaut.jpg", "u2netp", hints=[shuttle]).size
+    (512, 512)
     """
 
     point: tuple[int, int] | None = None

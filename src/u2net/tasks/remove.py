@@ -53,6 +53,10 @@ def remove(
     Models are opened with `precision="auto"`: the fastest that this processor computes in, int8, bf16 or f32. Results
     therefore differ slightly between processors; `model=u2net.open_session("u2net", precision="f32")` fixes them.
     Raises what `read`, `open_session` and `matting.alpha.refine` raise, and BadInput for arguments that cannot be used.
+
+    >>> cutout = u2net.remove("examples/cat.png", "u2netp")
+    >>> cutout.pixels.shape, cutout.pixels.dtype, cutout.found
+    ((300, 451, 4), dtype('uint8'), True)
     """
     picture = read(source)
     segmentation = segment(
@@ -83,6 +87,10 @@ def saliency(
     Returns (H, W) float32 in [0, 1], stretched to the full range where there is an object; a picture without one keeps
     the network's low values (all below 0.5).
     Raises what `read` and `open_session` raise, and BadInput for arguments that cannot be used.
+
+    >>> saliency = u2net.saliency("examples/cat.png", "u2netp")
+    >>> saliency.shape, saliency.dtype, float(saliency.min().round(2)), float(saliency.max().round(2))
+    ((300, 451), dtype('float32'), 0.0, 1.0)
     """
     session = shared_session(model)
     parts: dict[str, Any] = {"keep": keep, "fill_holes": fill_holes, "min_area": min_area}

@@ -121,6 +121,13 @@ def augment(
     the background swap; without them another picture of the batch is used, and its own object stays an object.
     Returns pictures (N, 3, h, w) float32 in [0, 1]; truths (N, C, h, w) float32 in [0, 1], or class ids (N, h, w)
     int64; soft (N, C, h, w) float32.
+
+    >>> import torch
+    >>> from u2net.train import MODERN, augment
+    >>> pictures, truths = torch.zeros(2, 3, 80, 80, dtype=torch.uint8), torch.zeros(2, 1, 80, 80, dtype=torch.uint8)
+    >>> made = augment(pictures, truths, seeds=torch.arange(2), settings=MODERN, size=(64, 64))
+    >>> tuple(made[0].shape), tuple(made[1].shape)
+    ((2, 3, 64, 64), (2, 1, 64, 64))
     """
     draws = _draw(seeds)
     with torch.no_grad(), torch.autocast(pictures.device.type, enabled=False):

@@ -45,6 +45,10 @@ class TrainConfig:
     patience: validations without a better one that end the run, 0: never.
     cache: `ram`, a folder for the decoded pictures, or `device`: all on the device from the start.
     licence: of the weights, for their card.
+
+    >>> from u2net.train import TrainConfig
+    >>> TrainConfig(data="DUTS-TR", init="u2netp", steps=3000).batch > 0
+    True
     """
 
     data: str
@@ -155,6 +159,10 @@ def of_recipe(name: Literal["published", "modern"], kind: Kind = "saliency") -> 
 
     published: as the authors trained: Adam with .001, batches of 12, BCE of seven maps, crops of 288, flips.
     modern: AdamW with warm-up and cosine, BCE and IoU, moving average, more augmentation, bf16.
+
+    >>> from u2net.train import TrainConfig, of_recipe
+    >>> of_recipe("published")["optimizer"]
+    'adam'
     """
     if kind not in get_args(Kind):
         raise BadInput(f"kind: expected one of {', '.join(get_args(Kind))}, got {kind!r}")

@@ -90,6 +90,11 @@ def train(
     Under torchrun every process calls this.
     Ctrl-C and SIGTERM end the run after the step that is being done, with all saved.
     Raises BadInput, CannotWrite, EngineUnavailable, LossIsNaN.
+
+    >>> from u2net.train import TrainConfig, train
+    >>> result = train(TrainConfig(data="DUTS-TR", steps=3000), Path("run"))  # doctest: +SKIP
+    >>> result.weights  # doctest: +SKIP
+    PosixPath('run/best.safetensors')
     """
     began = time.monotonic()
     keep_freed_memory()

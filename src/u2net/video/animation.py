@@ -148,6 +148,12 @@ def open_animation(opened: Opened, *, max_pixels: int = MAX_PIXELS) -> Animation
     opened: from `open_source`; it must stay open while frames are read. max_pixels: as for `read`.
     Returns None for a still picture, and for what is none of GIF, WebP and APNG, or damaged: `read` says of those what
     there is to say.
+
+    >>> from u2net.video import open_animation, open_source
+    >>> with open_source("clip.gif", 10_000_000) as opened:
+    ...     animation = open_animation(opened)
+    ...     [(frame.picture.size, frame.duration_ms) for frame in animation.frames()]
+    [((30, 40), 100.0), ((30, 40), 100.0)]
     """
     opened.stream.seek(0)
     prefix = opened.stream.read(PREFIX_BYTES).ljust(PREFIX_BYTES, b"\0")

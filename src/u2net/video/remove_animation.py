@@ -173,6 +173,10 @@ def remove_animation(
     it, see `Cutout.over`. steady: smooth the maps over time, see `found_frames`.
     Returns the bytes of a file with the same frame times and number of plays; frames without an object are transparent.
     Raises BadInput for a still picture, UnreadablePicture for a damaged frame, and what `u2net.remove` raises.
+
+    >>> from u2net.video import remove_animation
+    >>> remove_animation("clip.gif", "u2netp", format="webp", background="white")[:4]
+    b'RIFF'
     """
     session = shared_session(model)
     behind = None if background is None else parse_background(background)

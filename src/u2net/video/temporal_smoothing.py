@@ -32,7 +32,14 @@ to a thumbnail stays below .03."""
 
 
 def thumbnail(pixels: Pixels) -> Thumbnail:
-    """The thumbnail of (H, W, 3) RGB, uint8 or uint16."""
+    """What `smooth` compares frames by: (h, w, 3) float32 in [0, 1], of at most 160 pixels a side.
+
+    pixels: (H, W, 3) RGB, uint8 or uint16.
+
+    >>> from u2net.video import thumbnail
+    >>> thumbnail(u2net.read("examples/coffee.jpg").pixels).shape
+    (107, 160, 3)
+    """
     size = at_most(pixels.shape, LOOK_PX)
     small: Thumbnail = np.divide(shrunk(pixels, size), np.float32(np.iinfo(pixels.dtype).max), dtype=np.float32)
     return small
@@ -55,9 +62,15 @@ def unchanged(one: Thumbnail, other: Thumbnail) -> NDArray[np.float32]:
 def smooth(maps: Sequence[Saliency], thumbnails: Sequence[Thumbnail], middle: int) -> Saliency:
     """One map of a scene, averaged with its neighbours where the picture is the same.
 
-    maps: (h, w) float32, of frames in their order; others than the middle one may have other sizes.
+    maps: (h, w) float32 in [0, 1], of frames in their order; others than the middle one may have other sizes.
     thumbnails: as many. middle: which is wanted. Where the picture has changed the frame's own map stays, so nothing
-    drags behind.
+    drags behind. Returns (h, w) float32 in [0, 1]. Raises ValueError where maps and thumbnails are not as many.
+
+    >>> from u2net.video import smooth, thumbnail
+    >>> still = thumbnail(u2net.read("examples/coffee.jpg").pixels)
+    >>> maps = [np.full((10, 15), level, np.float32) for level in (0.2, 0.4, 0.6)]
+    >>> np.allclose(smooth(maps, [still] * 3, 1), 0.4)
+    True
     """
     own = maps[middle]
     size = own.shape[1], own.shape[0]

@@ -52,6 +52,11 @@ def encode_frames(
     next one. Times are kept to 1/65535 s (APNG), 1 ms (WebP) or 1/100 s (GIF), in which rounding does not add up; GIF
     writes 2/100 s for less, unless it was 0 or 1/100 s before.
     Raises BadInput for no frames, for frames of different sizes, and as `encode` does.
+
+    >>> from u2net.video import encode_frames
+    >>> frames = [(np.full((30, 40, 4), level, np.uint8), 100.0) for level in (255, 128)]
+    >>> encode_frames(frames, format="gif")[:6]
+    b'GIF89a'
     """
     if format not in CAN_ANIMATE:
         raise BadInput(f"{format.upper()} holds no animation; use {', '.join(sorted(CAN_ANIMATE))}")
