@@ -68,9 +68,7 @@ def imported(tree: ast.AST) -> Iterator[Path]:
         elif isinstance(node, ast.Import):
             yield from (MODULES[alias.name] for alias in node.names if alias.name.partition(".")[0] == "u2net")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            code = re.sub(
-                r"^ *>>> .*$", "", node.value, flags=re.MULTILINE
-            )  # what users write in a docstring's example
+            code = re.sub(r"^ *>>> .*$", "", node.value, flags=re.MULTILINE)  # what users write
             yield from (MODULES[name] for name in re.findall(r"\bfrom (u2net\.[\w.]+) import\b", code))
 
 
