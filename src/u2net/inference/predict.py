@@ -43,7 +43,10 @@ class Segmentation(ABC):
 
     @abstractmethod
     def with_probabilities(self, values: NDArray[np.float32]) -> Segmentation:
-        """The same with other probabilities, such as means over time; (h, w) float32."""
+        """The same with other probabilities, such as means over time; (h, w) float32.
+
+        A prediction stretches them by their own range; a subject keeps its scale.
+        """
 
     @abstractmethod
     def coarse(self) -> Saliency:
@@ -109,7 +112,8 @@ class Prediction(Segmentation):
 class Subject(Segmentation):
     """What is to be cut out of one picture: what is left of a prediction, or a finer map of it.
 
-    map: (h, w) float32 in [0, 1], stretched, the picture from side to side; of any size.
+    map: (h, w) float32 in [0, 1], stretched, the picture from side to side; of any size. Means over time may exceed 1,
+    which counts as 1.
     scale: times this the map is the network's probabilities. Where no value reaches 0.5 of them there is no object.
     """
 
