@@ -126,9 +126,9 @@ def once(tool: Tool, command: list[str], requests: str | None, pictures: Path, r
     if requests:  # not a flag of the program: nobody should have to know
         network, work = requests.split(",")
         code = (
-            "import sys, u2net.cli.run_folder as folder; from u2net.cli import main; "
-            f"folder.requests_for = lambda threads: {int(network)}; run = folder.run_tasks; "
-            f"folder.run_tasks = lambda *a, **k: run(*a, **{{**k, 'at_once': {int(work)}}}); main()"
+            "import sys, u2net.batch.run as run; from u2net.cli import main; "
+            f"run.requests_for = lambda threads: {int(network)}; run.pictures_in_flight = lambda threads: {int(work)}; "
+            "main()"
         )
         command = [command[0], "-c", code, *command[3:]]
     measured = run_process([*command, *into], tool, results.parent)
