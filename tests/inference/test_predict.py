@@ -24,7 +24,6 @@ def test_subject_of_a_prediction_gives_the_same_maps() -> None:
     assert (subject.confidence, subject.scale) == (given.confidence, given.confidence)
     assert (given.map.min(), subject.map.min(), subject.map.max()) == (np.float32(0.1), 0, 1)
     np.testing.assert_array_equal(subject.saliency(), given.saliency())
-    np.testing.assert_array_equal(subject.saliency_rows(10, 20), given.saliency_rows(10, 20))
     np.testing.assert_array_equal(subject.published_map(), given.published_map())
     np.testing.assert_array_equal(subject.subject().map, subject.map)
 
@@ -47,7 +46,6 @@ def test_map_of_a_subject_has_no_letterbox_and_may_be_finer_than_the_network() -
     np.testing.assert_array_equal(subject.saliency(), np.ones((50, 100), np.float32))
     fine = replace(subject, map=disc((50, 100), (60, 20), 12))
     np.testing.assert_array_equal(fine.saliency(), fine.map)
-    np.testing.assert_array_equal(fine.saliency_rows(7, 30), fine.map[7:30])
 
 
 def test_probabilities_are_those_before_the_map_was_stretched() -> None:

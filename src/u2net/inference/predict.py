@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 
 from u2net.errors import BadInput
 from u2net.imaging.blend import lay_over_color
-from u2net.imaging.resize import Rows, enlarged_rows
 from u2net.inference.session import Session
 from u2net.inference.transforms import from_pixels, stretched_map, to_published_map, to_saliency
 from u2net.models.spec import ModelSpec
@@ -60,14 +58,6 @@ class Segmentation(ABC):
     def saliency(self) -> Saliency:
         """(H, W) float32 in [0, 1]; see `transforms.to_saliency`."""
         return to_saliency(self.coarse(), self.size)
-
-    def saliency_rows(self, top: int, bottom: int) -> Saliency:
-        """(bottom - top, W) float32: rows of `saliency()`, for pictures too large to hold it."""
-        return self._rows(top, bottom)
-
-    @cached_property
-    def _rows(self) -> Rows:
-        return enlarged_rows(self.coarse(), self.size)
 
     def published_map(self) -> NDArray[np.uint8]:
         """(H, W) uint8, made as the authors' published results; see `transforms.to_published_map`."""
