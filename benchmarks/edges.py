@@ -3,7 +3,7 @@
     python benchmarks/edges.py --data "$U2NET_TEST_DATA/alphamatting" --output benchmarks/results/edges.json
 
 --data: a folder with images/, alphas/ and trimap1/, files of one name belonging together (the training set of
-alphamatting.com). Run it where u2net[matting] is installed; rembg gets its own environment, made by the first run.
+alphamatting.com). Run it where the extra matting is installed; rembg gets its own environment, made by the first run.
 Errors are mean squared (MSE) and sums of absolute differences in thousands of pixels (SAD), over the picture and over
 the trimap's unknown band. Seconds are what matting adds: `-a` to plain in rembg, `--edges` and the foreground's colors
 to `--edges none --no-foreground` in ours, in turn in one run. Prints a table, then one line of JSON.

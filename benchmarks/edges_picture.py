@@ -2,8 +2,8 @@
 
     python benchmarks/edges_picture.py
 
-Run it where u2net[matting] is installed; rembg gets its own environment, made by the first run. Columns: the picture,
-the raw map with the picture's colors, rembg, rembg -a, ours (auto), ours (hair), all laid over one color.
+Run it where the extra matting is installed; rembg gets its own environment, made by the first run. Columns: the
+picture, the raw map with the picture's colors, rembg, rembg -a, ours (auto), ours (hair), all laid over one color.
 """
 
 from __future__ import annotations

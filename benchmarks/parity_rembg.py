@@ -3,9 +3,9 @@
     python benchmarks/parity_rembg.py --output benchmarks/results/parity_rembg.json
     python benchmarks/parity_rembg.py --store    # also renews tests/compat/rembg_results, for the test suite
 
-Run it where u2net[matting,onnxruntime] and imagehash are installed. rembg gets its own environment, made by the first
-run, and the Pillow that is installed here: Pillow 13 enlarges in another order than 12. Both of our engines are
-compared; ONNX Runtime is rembg's own. The pictures are those of examples/ and, from $U2NET_TEST_DATA, the published
+Run it where the extras matting and onnxruntime, and imagehash, are installed. rembg gets its own environment, made by
+the first run, and the Pillow that is installed here: Pillow 13 enlarges in another order than 12. Both of our engines
+are compared; ONNX Runtime is rembg's own. The pictures are those of examples/ and, from $U2NET_TEST_DATA, the published
 ones, every third of the matting set and every twentieth of the hundred of ECSSD; each goes through both networks and
 each way of cutting, every third through matting too, which takes seconds. Prints a table, then one line of JSON.
 """

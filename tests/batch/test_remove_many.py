@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import functools
+import itertools
+import runpy
+import shutil
+import sys
 import threading
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -14,6 +21,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import u2net
+from support.paths import EXAMPLES
 from support.small_onnx import small_network
 from u2net.batch import process
 from u2net.cli import cli
@@ -55,9 +63,10 @@ def test_folder_gives_an_outcome_for_each_in_order_with_the_bytes_of_the_command
         assert outcome.target and outcome.target.is_file() and outcome.cutout is None and outcome.error is None
         assert outcome.confidence and outcome.coverage and outcome.seconds > 0
         assert outcome.box == u2net.remove(outcome.source, u2net.open_session(MODEL)).box
-    command("in", "-o", "theirs")
-    for path in Path("theirs").rglob("*.png"):
-        assert path.read_bytes() == Path("out", path.relative_to("theirs")).read_bytes()
+    assert command("in", "-o", "theirs").return_value == 0
+    for outcome in outcomes:
+        assert outcome.target and outcome.target.is_file()
+        assert outcome.target.read_bytes() == Path("theirs", outcome.target.relative_to("out")).read_bytes()
 
 
 def test_record_is_the_one_of_the_command_line(folder: Path) -> None:
@@ -165,10 +174,85 @@ def test_closing_ends_what_is_in_work_and_leaves_no_half_file(folder: Path, monk
     assert statuses.count("up to date") == len(ended)
 
 
-def test_progress_is_told_of_each_as_it_ends(folder: Path) -> None:
-    told: list[u2net.Outcome] = []
-    outcomes = many("in", "out", on_done=told.append)
-    assert sorted(map(id, told)) == sorted(map(id, outcomes))
+def test_progress_is_told_of_each_as_it_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture that ends before the first one is told of before any outcome is given."""
+    told: list[str] = []
+    later = threading.Event()
+    real = process._do
+
+    def first_is_slow(task: process.Task, *others: Any) -> None:
+        if task.job.name.endswith("0.png"):
+            assert later.wait(60)
+        real(task, *others)
+
+    def tell(outcome: u2net.Outcome) -> None:
+        told.append(outcome.source.name)
+        later.set()
+
+    monkeypatch.setattr(process, "_do", first_is_slow)
+    assert len(many("in", "out", on_done=tell)) == 6
+    assert told[0] != "0.png" and sorted(told) == [f"{number}.png" for number in range(6)]
+
+
+def test_what_is_written_is_recorded_though_the_caller_fails(folder: Path) -> None:
+    def fail(outcome: u2net.Outcome) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        many("in", "out", on_done=fail)
+    written = list(Path("out").rglob("*.png"))
+    assert written
+    statuses = [outcome.status for outcome in many("in", "out")]
+    assert statuses.count("up to date") == len(written) < 6
+
+
+def test_outcomes_are_closed_by_a_with_block_and_from_another_thread(folder: Path) -> None:
+    with u2net.remove_many(iter([noise(0)] * 50), model=MODEL) as outcomes:
+        assert outcomes
+        next(outcomes)
+    assert next(outcomes, None) is None
+    endless = u2net.remove_many(itertools.repeat(noise(0)), model=MODEL)
+    next(endless)
+    stopper = threading.Timer(0.2, endless.close)
+    stopper.start()
+    assert all(outcome.status == "done" for outcome in endless)
+
+
+def test_what_is_named_twice_is_two_outcomes_and_none_is_no_picture(folder: Path) -> None:
+    data_url = "data:image/png;base64," + base64.b64encode(Path("in/0.png").read_bytes()).decode()
+    outcomes = many(["in/0.png", "in/0.png", data_url, None])
+    assert [outcome.status for outcome in outcomes] == ["done", "done", "done", "failed"]
+    assert "NoneType" in str(outcomes[3].error)
+
+
+def test_iterable_of_paths_goes_with_an_output(folder: Path) -> None:
+    assert len(many(Path("in").glob("*.png"), "out")) == 5
+
+
+def test_backgrounds_of_equal_bytes_and_other_shapes_are_two(folder: Path) -> None:
+    stripes = np.zeros((40, 20, 3), np.uint8)
+    many("in", "out", background=u2net.read(stripes))
+    other = many("in", "out", background=u2net.read(stripes.reshape(20, 40, 3)))
+    assert {outcome.status for outcome in other} == {"done"}
+
+
+def test_example_with_a_bar_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bar(list[Any]):
+        def __init__(self, outcomes: Any, **_: Any) -> None:
+            assert len(outcomes) == 7
+            super().__init__(outcomes)
+
+        told: ClassVar[list[str]] = []
+        write = told.append
+
+    Path("in/broken.png").write_bytes(b"no picture")
+    shutil.copy(EXAMPLES / "many_pictures.py", "script.py")
+    monkeypatch.setitem(sys.modules, "tqdm", types.SimpleNamespace(tqdm=Bar))
+    monkeypatch.setattr(sys, "argv", ["script.py", "in", "out"])
+    monkeypatch.setattr(u2net, "remove_many", functools.partial(u2net.remove_many, model=MODEL))
+    runpy.run_path("script.py")
+    assert len(list(Path("out").rglob("*.png"))) == 6
+    assert len(Bar.told) == 1 and "broken.png" in Bar.told[0]
 
 
 @pytest.mark.parametrize(
@@ -182,6 +266,15 @@ def test_progress_is_told_of_each_as_it_ends(folder: Path) -> None:
         (["in", "out"], {"only_mask": True, "background": "white"}, "exclude each other"),
         (["in", "out"], {"background": "no colour"}, "no colour"),
         (["nothing*.png"], {}, "no picture matches"),
+        ([[], "out"], {}, "inputs are files"),
+        (["-", "out"], {}, "the command line's"),
+        (["in", "out"], {"format": "bmp"}, "format is one of"),
+        (["in", "out"], {"metadata": "some"}, "metadata is"),
+        (["in", "out"], {"edges": "fuzzy"}, "edges is one of"),
+        (["in", "out"], {"precision": "f8"}, "no precision 'f8'"),
+        (["in", "out"], {"exclude": "*.gif"}, "list of patterns"),
+        (["in", "out"], {"shadow": "long"}, "shadow is"),
+        (["in", "out"], {"hints": ["5,5"]}, "hints are a list"),
     ],
 )
 def test_what_cannot_be_used_is_said_at_once(

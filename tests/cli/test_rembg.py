@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import errno
 import io
 import json
+import os
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +23,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from support.paths import EXAMPLES
+from u2net.batch import process
 from u2net.batch import run as running
 from u2net.batch.operation import FileWork
 from u2net.batch.settings import RunSettings, Watch
@@ -324,6 +330,57 @@ def test_watched_file_whose_result_is_anothers_fails_and_stays(watching: Callabl
     assert result.return_value == 1
     assert "its result would replace that of in/a.jpg" in result.stderr
     assert Path("in/a.png").exists()
+
+
+def test_watched_file_takes_the_place_of_one_that_failed(watching: Callable[..., Result], folder: Path) -> None:
+    def work() -> None:
+        Path("in/a.jpg").write_bytes(b"no picture")
+        time.sleep(1)
+        shutil.copy("cat.jpg", "in/a.png")
+        wait_for(lambda: Path("out/a.png").exists())
+
+    assert watching(work).return_value == 1
+    assert Path("out/a.png").exists()
+
+
+def test_input_that_was_written_to_meanwhile_is_not_deleted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture("coffee.jpg", folder / "in" / "a.jpg")
+    real = process.write_bytes
+
+    def write_and_change(path: Path, data: bytes, **how: Any) -> None:
+        real(path, data, **how)
+        with Path("in/a.jpg").open("ab") as stream:
+            stream.write(b"more")
+
+    monkeypatch.setattr(process, "write_bytes", write_and_change)
+    assert rembg("p", "-m", "u2netp", "-d", "in", "out").return_value == 0
+    assert Path("in/a.jpg").exists() and Path("out/a.png").exists()
+
+
+def test_input_that_cannot_be_read_to_its_end_fails_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        picture("cat.png", folder / "in" / f"{name}.jpg")
+    real = process.open_source
+
+    @contextlib.contextmanager
+    def failing(source: Any, max_bytes: int) -> Iterator[Any]:
+        with real(source, max_bytes) as opened:
+            if "a.jpg" in str(source):
+                opened.stream.close()
+                opened = dataclasses.replace(opened, stream=Broken())
+            yield opened
+
+    monkeypatch.setattr(process, "open_source", failing)
+    monkeypatch.setattr(process, "declared_pixels", lambda opened: 1)
+    result = rembg("p", "-m", "u2netp", "in", "out")
+    assert result.return_value == 1
+    assert "in/a.jpg: cannot be read: Input/output error" in result.stderr
+    assert Path("out/b.png").exists()
+
+
+class Broken(io.BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def test_watch_ends_cleanly_at_ctrl_c(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

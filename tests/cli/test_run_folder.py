@@ -223,6 +223,14 @@ def test_input_that_vanishes_is_reported_and_the_rest_is_done(folder: Path, monk
     assert len(results()) == 6
 
 
+def test_picture_that_goes_to_two_places_fails_where_one_does(folder: Path) -> None:
+    Path("out").mkdir()
+    Path("out/deep").write_bytes(b"a file where a folder should be")
+    result = remove("in", "in/deep/6.png", "-o", "out")
+    assert result.return_value == 1
+    assert "2 of 9 pictures failed" in result.stderr
+
+
 def test_output_folder_that_vanishes_is_made_again(folder: Path) -> None:
     remove("in", "-o", "out")
     shutil.rmtree("out")

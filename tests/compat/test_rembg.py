@@ -530,13 +530,13 @@ def test_threads_come_from_the_options_or_the_environment(
 
 
 def test_session_is_opened_once_where_none_is_given(asked: list[dict[str, Any]], cat: Image.Image) -> None:
-    rembg._default_session.cache_clear()
+    rembg._opened_session.cache_clear()
     try:
         for _ in range(2):
             rembg.remove(cat)
         rembg.remove(cat, providers=["CPUExecutionProvider"])
     finally:
-        rembg._default_session.cache_clear()
+        rembg._opened_session.cache_clear()
     assert [(call["model"], call["precision"], call["device"]) for call in asked] == [
         ("u2net", "f32", "auto"),
         ("u2net", "f32", "cpu"),

@@ -70,6 +70,7 @@ def test_a_frozen_program_says_that_it_lacks_the_extra(wheel: Path, monkeypatch:
 def test_no_text_sends_a_user_to_an_index_for_u2net() -> None:
     """There the name is free: whoever takes it would be installed."""
     texts = [*(ROOT / "src").rglob("*.py"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.ipynb")]
+    texts += (ROOT / "benchmarks").glob("*.py")
     texts += [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "man" / "u2net.1", *(ROOT / "container").glob("*")]
     fetched = re.compile(r"pip install (?:-\S+ )*['\"]?u2net\b(?![-./])|u2net\[")
     found = {

@@ -78,6 +78,8 @@ def plan(
     """
     if "" in inputs or output == "":
         raise BadInput("an empty name stands for nothing: is a variable of the shell unset?")
+    if not inputs:
+        raise BadInput("no picture is named; give files, folders or patterns")
     many = are_many(inputs)
     if "-" in inputs and many:
         raise BadInput("standard input (-) is one picture; it cannot be mixed with other inputs")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from u2net.batch.settings import Encoding
@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from u2net.compose.crop import Crop
     from u2net.compose.cutout import Cutout
     from u2net.inference.predict import Segmentation
-    from u2net.io.picture import Picture as Mask
+    from u2net.io.picture import Picture as SavablePicture
     from u2net.types import Box, Picture
     from u2net.video.animation import Animation
 
 Report: TypeAlias = dict[str, Any]
-Drawn: TypeAlias = "Cutout | Mask"
+Drawn: TypeAlias = "Cutout | SavablePicture"
+"""The result of one picture; a mask is a picture."""
 Function: TypeAlias = Callable[["Picture"], tuple["Callable[[], bytes] | None", Report]]
 """From a picture to what encodes the result, and what to report: confidence, box and so on. Without the first nothing
 is written."""
@@ -35,30 +36,28 @@ class FileWork:
 class Drawing:
     """The work of a command that makes a picture of a picture, in two steps.
 
-    find: what the network says of a picture. draw: what is made of the two, and what to report beside the prediction's
-    confidence. encoding: how it is written. grey: the result is written without colors, as masks are.
-    needs_object: a picture without one, or an animation without one in any frame, is an error. moves: whether frames
-    of an animation can be drawn one by one.
+    find: what the network says of a picture. draw: what is made of the two, and what to report beside the confidence.
+    encoding: how it is written. needs_object: a picture without one, or an animation without one in any frame, is an
+    error. moves: whether frames of an animation can be drawn one by one.
     """
 
     find: Callable[[Picture], Segmentation]
     draw: Callable[[Picture, Segmentation], tuple[Drawn, Report]]
     encoding: Encoding
-    grey: bool = False
     needs_object: bool = False
     moves: bool = True
 
     def found(self, picture: Picture) -> Segmentation:
         """The first step. Raises NothingSalient where an object is needed."""
-        prediction = self.find(picture)
-        self._refuse_empty(report_of(prediction))
-        return prediction
+        segmentation = self.find(picture)
+        self._refuse_empty(report_of(segmentation))
+        return segmentation
 
-    def drawn(self, picture: Picture, prediction: Segmentation) -> tuple[Drawn, Report]:
+    def drawn(self, picture: Picture, segmentation: Segmentation) -> tuple[Drawn, Report]:
         """The second step: the result, and the report."""
-        drawn, report = self.draw(picture, prediction)
-        self._refuse_empty(report_of(prediction) | report)
-        return drawn, report_of(prediction) | report
+        drawn, report = self.draw(picture, segmentation)
+        self._refuse_empty(report_of(segmentation) | report)
+        return drawn, report_of(segmentation) | report
 
     def _refuse_empty(self, report: Report) -> None:
         if self.needs_object and not report["found"]:
@@ -68,13 +67,7 @@ class Drawing:
 
     def encode(self, drawn: Drawn) -> bytes:
         """The bytes of the file."""
-        from u2net.io.write import encode
-
-        how = self.encoding
-        if not self.grey:
-            return drawn.to_bytes(how.format, metadata=how.metadata, **how.choices)
-        dpi = None if how.metadata == "none" else drawn.dpi
-        return encode(drawn.pixels[..., 0], format=how.format, dpi=dpi, **how.choices)
+        return drawn.to_bytes(**vars(self.encoding))
 
     def moving(self, animation: Animation) -> tuple[bytes, Report]:
         """The bytes of an animation of which every frame is drawn, and a report on all of them together."""
@@ -86,10 +79,9 @@ class Drawing:
         def frames() -> Iterator[tuple[Cutout | Picture, float]]:
             nonlocal duration_ms
             for drawn in drawn_frames(animation, self.find, self.draw):
-                reports.append(report_of(drawn.prediction) | drawn.report)
+                reports.append(report_of(drawn.segmentation) | drawn.report)
                 duration_ms += drawn.duration_ms
-                bare = replace(drawn.cutout, icc=None, exif=None, xmp=None) if self.grey else drawn.cutout
-                yield bare, drawn.duration_ms
+                yield drawn.cutout, drawn.duration_ms
 
         data = encode_animation(frames(), plays=animation.plays, **vars(self.encoding))
         together = report_of_all(reports)
@@ -116,12 +108,14 @@ def report_of_all(reports: Sequence[Report]) -> Report:
 
 
 def report_on(cutout: Cutout) -> Report:
+    """The object's box in pixels, and its share of the picture."""
     return {"box": cutout.box, "coverage": round(cutout.coverage, 4)}
 
 
-def report_of(prediction: Segmentation) -> Report:
-    confidence = round(prediction.confidence, 4)
-    return {"confidence": confidence, "found": prediction.found, "precision": prediction.precision}
+def report_of(segmentation: Segmentation) -> Report:
+    """What the network says of a picture."""
+    confidence = round(segmentation.confidence, 4)
+    return {"confidence": confidence, "found": segmentation.found, "precision": segmentation.precision}
 
 
 def framed_report(box: Box, frame: Crop) -> Report:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from u2net.batch.inputs import Job
 from u2net.batch.operation import Drawing, FileWork, Report, Work
 from u2net.batch.settings import RunSettings
-from u2net.errors import BadInput, CannotWrite, NothingSalient, PictureTooLarge, U2NetError
+from u2net.errors import BadInput, CannotWrite, NothingSalient, PictureTooLarge, U2NetError, UnreadablePicture
 from u2net.io.decoders import declared_pixels
 from u2net.io.read import decode, read
 from u2net.io.source import Opened, open_source
@@ -34,22 +34,28 @@ _SOFT = 2
 """From so many times on an enlarged picture is seen to be one."""
 _FRAMES_HELD = 8
 """Of an animation so many frames lie in memory at most, with what is made of them."""
+_NAME_SHOWN = 40
+"""An error names a source by its beginning at least."""
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 OutcomeStatus: TypeAlias = Literal["done", "up to date", "skipped", "failed"]
+
+
+FROM_JOB = object()
+"""What is read is the job's own file, or standard input."""
 
 
 @dataclass(frozen=True)
 class Task:
     """A job and the work to do.
 
-    source: what to read where it is no file: whatever `u2net.read` takes. Without work there is nothing to do, for the
-    reason `skipped`, or it is `refused`.
+    source: what to read instead of the job's file: whatever `u2net.read` takes. Without work there is nothing to do,
+    for the reason `skipped`, or it is `refused`.
     """
 
     job: Job
     work: Work | None
-    source: Any = None
+    source: Any = FROM_JOB
     skipped: str = ""
     refused: str = ""
 
@@ -59,11 +65,16 @@ class Outcome:
     """What became of one picture of many.
 
     source: what it was read from: a path, None for standard input, or the source itself where that is no file. target:
-    the file of the result, None where none is written. cutout: the result where none is written, a Picture of a mask.
+    where the result goes, None where none is written. cutout: the result where none is written, a Picture of a mask.
     status: `done`; `up to date`: there was nothing to do; `skipped`: the result there was somebody else's and is kept;
     `failed`. reason: why there was nothing to do. error: why it failed.
-    report: what `u2net remove --json` prints. notes: sentences for its user. input: the file as it was, where the run
-    keeps a record. refused: it was not even begun. result_bytes: of what was written.
+    report: what `u2net remove --json` prints. notes: sentences for its user. input: the file as it was when it was
+    read, where the run keeps a record. refused: it was not even begun. result_bytes: of what was written.
+
+        >>> import u2net
+        >>> (outcome,) = u2net.remove_many("examples/cat.png", model="u2netp")
+        >>> outcome.status, outcome.source.name, outcome.confidence > 0.9
+        ('done', 'cat.png', True)
     """
 
     source: Any
@@ -102,7 +113,7 @@ class Outcome:
 
     def fail(self, error: U2NetError) -> None:
         """Make it a failure."""
-        self.status, self.error, self.cutout = "failed", error, None
+        self.status, self.error, self.cutout, self.reason, self.result_bytes = "failed", error, None, "", None
         self.report = {"input": self.job.name, "error": str(error)}
 
 
@@ -144,7 +155,7 @@ class RunContext:
 def attempt(task: Task, around: RunContext) -> Outcome:
     """Do a task; an error of ours becomes part of what is said of it, any other is raised."""
     job = task.job
-    done = Outcome(job.source if task.source is None else task.source, job.target, job=job)
+    done = Outcome(job.source if task.source is FROM_JOB else task.source, job.target, job=job)
     if task.refused:
         done.refused = True
         done.fail(BadInput(task.refused))
@@ -220,7 +231,7 @@ class _Loaded:
 def _load(task: Task, work: Work, around: RunContext, stack: contextlib.ExitStack, done: Outcome) -> _Loaded:
     """Read a source when there is room for it, and see that its result can be written."""
     settings, job, start = around.settings, task.job, time.perf_counter()
-    source = task.source if task.source is not None else sys.stdin.buffer if job.source is None else job.source
+    source = task.source if task.source is not FROM_JOB else job.source or sys.stdin.buffer
     opened = animation = None
     if isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(source, "read"):
         opened = stack.enter_context(open_source(source, settings.max_bytes))
@@ -236,8 +247,11 @@ def _load(task: Task, work: Work, around: RunContext, stack: contextlib.ExitStac
     if animation:
         loaded.said = {"size": list(animation.size)}
     elif opened and isinstance(work, FileWork):
-        opened.stream.seek(0)
-        loaded.file = opened.stream.read(settings.max_bytes + 1)
+        try:
+            opened.stream.seek(0)
+            loaded.file = opened.stream.read(settings.max_bytes + 1)
+        except OSError as error:
+            raise UnreadablePicture(f"{job.name}: cannot be read: {error.strerror or error}") from error
     else:
         loaded.picture = decode(opened, **limits) if opened else read(source, **limits)
         loaded.said = {"size": list(loaded.picture.size)}
@@ -253,9 +267,9 @@ def _work_on(
     assert picture is not None and not isinstance(work, FileWork)
     if not isinstance(work, Drawing):
         return work(picture)
-    prediction = work.found(picture)
+    segmentation = work.found(picture)
     stack.enter_context(around.drawing.take(loaded.pixels))
-    cutout, report = work.drawn(picture, prediction)
+    cutout, report = work.drawn(picture, segmentation)
     if around.settings.writes:
         return lambda: work.encode(cutout), report
     done.cutout = cutout
@@ -312,4 +326,6 @@ def _animation_of(
 def named(job: Job, error: U2NetError) -> str:
     """An error's message, with the input's name where it does not name it already."""
     message = str(error).removeprefix("the picture: ")
-    return message if job.source is not None and job.name in message else f"{job.name}: {message}"
+    if job.source is not None and (job.name in message or job.name[:_NAME_SHOWN] in message):
+        return message
+    return f"{job.name}: {message}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +16,9 @@ from u2net.errors import BadInput
 from u2net.imaging.regions import Keep, check_parts
 from u2net.inference.predict import Segmentation
 from u2net.inference.session import Precision, Session
-from u2net.matting.alpha import Edges
+from u2net.matting.alpha import EDGES, Edges
 from u2net.segmentation.hints import Hint
+from u2net.system.digest import digest_of
 from u2net.tasks.remove import cut_out, segment
 from u2net.types import Picture
 from u2net.version import __version__
@@ -46,6 +46,10 @@ class Removal:
 
     def __post_init__(self) -> None:
         check_parts(self.keep, self.min_area)
+        if isinstance(self.edges, str) and self.edges not in EDGES:
+            raise BadInput(f"edges is one of {', '.join(EDGES)}, not {self.edges!r}")
+        if not all(isinstance(hint, Hint) for hint in self.hints):
+            raise BadInput(f"hints are a list of u2net.Hint, such as [Hint(point=(120, 80))], not {self.hints!r}")
         behind = self.layout.background is not None or self.layout.blur is not None
         if self.only_mask and (behind or self.layout.shadow):
             raise BadInput("--only-mask is the alpha alone; it and a background or a shadow exclude each other")
@@ -58,13 +62,12 @@ class Removal:
             functools.partial(segment, session, hints=self.hints, detail=self.detail, **parts),
             self._draw,
             self.encoding,
-            grey=self.only_mask,
             needs_object=layout.frame is not None or layout.shadow is not None or layout.blur is not None,
             moves=layout.frame is None,
         )
 
-    def _draw(self, picture: Picture, prediction: Segmentation) -> tuple[Drawn, Report]:
-        cutout = cut_out(picture, prediction, edges=self.edges, foreground=self.foreground)
+    def _draw(self, picture: Picture, segmentation: Segmentation) -> tuple[Drawn, Report]:
+        cutout = cut_out(picture, segmentation, edges=self.edges, foreground=self.foreground)
         report, frame = report_on(cutout), self.layout.frame
         if frame is not None:
             report |= framed_report(frame_box(cutout, frame, self.layout), frame)
@@ -73,7 +76,7 @@ class Removal:
         return apply_layout(cutout, picture, self.layout, may_be_empty=True), report
 
     def fingerprint(self, model: str | Path, precision: Precision) -> dict[str, Any]:
-        """What is other for another result, for the record of a folder. Raises as `manifest.model_identity`."""
+        """What changes when the result would, for the record of a folder. Raises as `manifest.model_identity`."""
         own = vars(self) | {"layout": vars(self.layout) | {"background": _fingerprint(self.layout.background)}}
         return own | {"u2net": __version__, "model": model_identity(model, precision), "precision": precision}
 
@@ -82,7 +85,6 @@ def _fingerprint(background: Any) -> str:
     """What a picture holds; a color and a gradient say it themselves."""
     if not isinstance(background, Picture):
         return repr(background)
-    digest = hashlib.blake2b(digest_size=16)
-    for part in (background.pixels, background.alpha, background.icc):
-        digest.update(b"" if part is None else part if isinstance(part, bytes) else part.tobytes())
-    return digest.hexdigest()
+    arrays = [one for one in (background.pixels, background.alpha) if one is not None]
+    held = [f"{one.shape} {one.dtype}" for one in arrays] + [one.tobytes() for one in arrays]
+    return digest_of(*held, background.icc or b"", algorithm="blake2b", digest_size=16)

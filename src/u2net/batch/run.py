@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -17,17 +18,16 @@ from u2net.batch.operation import Work
 from u2net.batch.process import Outcome, RunContext, Task, attempt
 from u2net.batch.settings import RunSettings, Watch
 from u2net.batch.watch import LONGEST_REST_S, POLL_S, Arrivals, stamp
-from u2net.errors import UnreadablePicture
+from u2net.errors import U2NetError, UnreadablePicture
 from u2net.system.files import check_target, make_folder
 from u2net.system.parallel import parallel_map, pictures_in_flight, requests_for
-from u2net.system.signals import end_at_once
 
 log = logging.getLogger("u2net")
 
 THERE_ALREADY = "there already"
 """Why a picture is skipped by a run that keeps existing results."""
-_HELD = 4
-"""So many results that are not written are ahead of the one that is given next."""
+_MOST_AHEAD = 2
+"""Results that are not written wait in memory: at most so many more than are in work."""
 
 
 class Run:
@@ -72,6 +72,8 @@ class Run:
         self._manifest: Manifest | None = None
         self._busy: set[Path] = set()
         self._written: set[Path] = set()
+        self._makers: dict[Path, Path] = {}  # while watching: target -> source
+        self._lock = threading.Lock()  # of the record and these three
 
     def statuses(self) -> Iterator[tuple[Job, str]]:
         """What `outcomes` would do with each job, and why; see `manifest.Status`. Nothing is written."""
@@ -87,13 +89,15 @@ class Run:
         self,
         *,
         on_done: Callable[[Outcome], None] = lambda outcome: None,
+        after: Callable[[Outcome], None] | None = None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> Iterator[Outcome]:
         """Do it, and give each outcome in the order of the jobs.
 
-        on_done: called for each as soon as it has ended, in any order. stopping: from when on nothing new is begun. One
-        picture alone is done in this thread, so that Ctrl-C ends it at once. Closing the iterator begins nothing new,
-        and waits for what is in work.
+        on_done: called for each as soon as it has ended, in any order. after: called for each that succeeded, in the
+        thread that did it; an error of ours that it raises is that picture's. stopping: once it is true no new picture
+        is started. One picture alone is done in this thread, so that Ctrl-C ends it at once.
+        Closing the iterator starts no new picture and waits for those in work. All that was written is recorded.
         Raises what `open_work` raises.
         """
         with ExitStack() as stack:
@@ -104,24 +108,30 @@ class Run:
                 owner = stack.enter_context(temporary_files_of(self.folder))
                 opened = open_manifest(self.folder, self._options(), needs_object=self.settings.fail_if_empty)
                 self._manifest = stack.enter_context(opened)
-            around = RunContext(self.settings, owner=owner, identifies=self._manifest is not None)
-            yield from self._results(around, on_done, stopping)
+            around = RunContext(self.settings, owner=owner, identifies=bool(self._manifest or after))
+            yield from self._results(functools.partial(self._do, around, after), on_done, stopping)
+
+    def _do(self, around: RunContext, after: Callable[[Outcome], None] | None, task: Task) -> Outcome:
+        """In a thread of its own: whatever ends the run, what is written is recorded."""
+        outcome = attempt(task, around)
+        if after and outcome.status == "done":
+            try:
+                after(outcome)
+            except U2NetError as error:
+                outcome.fail(error)
+        with self._lock:
+            self._note(outcome)
+        return outcome
 
     def _results(
-        self, around: RunContext, on_done: Callable[[Outcome], None], stopping: Callable[[], bool]
+        self, do: Callable[[Task], Outcome], on_done: Callable[[Outcome], None], stopping: Callable[[], bool]
     ) -> Iterator[Outcome]:
-        do = functools.partial(attempt, around=around)
-
-        def ended(outcome: Outcome) -> None:
-            self._note(outcome)
-            on_done(outcome)
-
         if len(self.jobs) == 1 and not self.watch and self._sources is None:
             outcome = do(self._task(self.jobs[0]))
-            ended(outcome)
+            on_done(outcome)
             yield outcome
             return
-        ahead = {} if self.settings.writes else {"ahead": self._at_once + _HELD}
+        ahead = {} if self.settings.writes else {"ahead": self._at_once + _MOST_AHEAD}
         closing = False
         how: dict[str, Any] = {"at_once": self._at_once, "stopping": lambda: closing or stopping()} | ahead
         results = parallel_map(self._tasks(), do, **how)
@@ -129,15 +139,15 @@ class Run:
         turn = 0
         try:
             for number, outcome in results:
-                ended(outcome)
+                on_done(outcome)
                 kept[number] = outcome
                 while turn in kept:
                     yield kept.pop(turn)
                     turn += 1
         finally:
             closing = True
-            for _, outcome in results:  # what is in work is recorded, whoever closed the iterator
-                ended(outcome)
+            for _ in results:
+                pass
 
     def _tasks(self) -> Iterable[Task | None]:
         if self._sources is not None:
@@ -146,7 +156,8 @@ class Run:
 
     def _task(self, job: Job) -> Task:
         if self._manifest and not self._overwrite:
-            status = self._manifest.status(job)
+            with self._lock:
+                status = self._manifest.status(job)
             if status in NOTHING_TO_DO:
                 self.by_hand += status == "changed by hand"
                 return Task(job, None, skipped=status)
@@ -157,18 +168,22 @@ class Run:
 
     def _opened(self) -> Work:
         if not self._work:
-            with end_at_once():  # weights are fetched, a model is compiled: nothing is lost, and it may take long
-                self._work.append(self._open_work(self._requests))
+            self._work.append(self._open_work(self._requests))
             if self._manifest:
-                self._manifest.note_options()
+                with self._lock:
+                    self._manifest.note_options()
         return self._work[0]
 
     def _note(self, outcome: Outcome) -> None:
         """Write down what has become of a picture."""
-        if outcome.job.source:
-            self._busy.discard(outcome.job.source)
-        if outcome.status == "done" and outcome.target:
-            self._written.add(outcome.target)
+        source, target = outcome.job.source, outcome.job.target
+        if source:
+            self._busy.discard(source)
+        if self._keeps_existing and target and outcome.status == "done":
+            self._written.add(target)
+        not_made = outcome.status == "failed" or outcome.reason == THERE_ALREADY
+        if target and not_made and self._makers.get(target) == source:
+            del self._makers[target]  # another input may make it
         if self._manifest is None or outcome.reason or outcome.refused:
             return
         said = {name: outcome.report.get(name) for name in ("found", "confidence", "times_s")}
@@ -179,7 +194,6 @@ class Run:
         """Tasks for what arrives, without end; None where nothing does."""
         before = watch.until and stamp(watch.until)
         arrivals = {folder: Arrivals() for folder in watch.folders}
-        makers: dict[Path, Path] = {}  # target -> source
         lost: set[Path] = set()
         postponed: list[Job] = []
 
@@ -203,15 +217,18 @@ class Run:
                 assert job.source is not None and job.target is not None
                 if ended():
                     break
-                if job.source in self._busy:
+                with self._lock:
+                    is_busy = job.source in self._busy
+                    maker = job.source if is_busy else self._makers.setdefault(job.target, job.source)
+                if is_busy:
                     postponed.append(job)
-                elif makers.setdefault(job.target, job.source) != job.source:
-                    refused = f"its result would replace that of {makers[job.target]}; rename it"
-                    yield Task(job, None, refused=refused)
+                elif maker != job.source:
+                    yield Task(job, None, refused=f"its result would replace that of {maker}; rename it")
                 else:
                     task = self._task(job)
                     if task.work:
-                        self._busy.add(job.source)
+                        with self._lock:
+                            self._busy.add(job.source)
                     yield task
             rested = time.monotonic() + (0 if postponed else min(4 * looked_s, LONGEST_REST_S))
             while True:

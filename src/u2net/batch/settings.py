@@ -34,7 +34,8 @@ class RunSettings:
 class Encoding:
     """How a result is written; see `Cutout.to_bytes`.
 
-    Raises BadInput where the format has no use for `quality` or `lossless`: before the first picture, not after it.
+    Raises BadInput for an unknown choice, and where the format has no use for `quality` or `lossless`: before the first
+    picture, not after it.
     """
 
     format: Format = "png"
@@ -44,8 +45,11 @@ class Encoding:
     metadata: Metadata = "all"
 
     def __post_init__(self) -> None:
-        from u2net.io.write import check_quality
+        from u2net.io.picture import check_metadata
+        from u2net.io.write import check_format, check_quality
 
+        check_format(self.format, self.compress)
+        check_metadata(self.metadata)
         check_quality(self.format, self.quality, self.lossless)
 
     @property

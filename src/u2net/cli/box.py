@@ -79,10 +79,10 @@ def command(
     reports: list[Report] = []
 
     def find(session: Session, picture: Picture) -> tuple[Callable[[], bytes] | None, Report]:
-        prediction = segment(session, picture, **arguments)
-        found = find_boxes(run.edge.cut(picture, prediction), parts=parts)
+        segmentation = segment(session, picture, **arguments)
+        found = find_boxes(run.edge.cut(picture, segmentation), parts=parts)
         boxes = [one.box for one in found]
-        report: Report = {"boxes": boxes, "areas": [one.area for one in found], **report_of(prediction)}
+        report: Report = {"boxes": boxes, "areas": [one.area for one in found], **report_of(segmentation)}
         if draw is None:
             return None, report
         drawn = draw_boxes(picture, boxes, color=color)

@@ -44,8 +44,8 @@ def command(run: PictureRun, centred: bool, without: bool) -> int:
     layout = replace(run.scene.layout(frame, run.given), centred=centred)
     alone = without or layout.replaces or layout.shadow is not None
 
-    def draw(picture: Picture, prediction: Segmentation) -> tuple[Cutout, dict[str, Any]]:
-        cutout = run.edge.cut(picture, prediction)
+    def draw(picture: Picture, segmentation: Segmentation) -> tuple[Cutout, dict[str, Any]]:
+        cutout = run.edge.cut(picture, segmentation)
         box = frame_box(cutout, frame, layout) if alone else crop_box(cutout, frame, centred=centred)
         report = report_on(cutout) | framed_report(box, frame)
         if alone:

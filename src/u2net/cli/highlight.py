@@ -61,8 +61,8 @@ def command(
 
     check_style(style, color=color, strength=strength, width_px=width_px, blur=blur)
 
-    def draw(picture: Picture, prediction: Segmentation) -> tuple[Cutout, dict[str, Any]]:
-        cutout = cut_out(picture, prediction, edges=run.edges, foreground=False)
+    def draw(picture: Picture, segmentation: Segmentation) -> tuple[Cutout, dict[str, Any]]:
+        cutout = cut_out(picture, segmentation, edges=run.edges, foreground=False)
         if cutout.box is None:  # a frame of an animation from which the object is away
             return Cutout.opaque(picture), {"box": None, "coverage": 0.0}
         shown = highlight(picture, cutout, style, color=color, strength=strength, width_px=width_px, blur=blur)

@@ -45,13 +45,13 @@ def command(run: PictureRun, height_px: int, sides: bool) -> int:
     if sides and (run.subject.arguments["hints"] or run.subject.detail):
         raise BadInput("--sides shows the network's own maps, which --hint and --detail do not change; leave them out")
 
-    def draw(picture: Picture, prediction: Segmentation) -> tuple[Cutout, dict[str, Any]]:
-        cutout = cut_out(picture, prediction, edges=run.edges)
+    def draw(picture: Picture, segmentation: Segmentation) -> tuple[Cutout, dict[str, Any]]:
+        cutout = cut_out(picture, segmentation, edges=run.edges)
         if sides:
             maps = [one.coarse() for one in predict_all(run.open(), picture)]
             drawn = sides_panel(picture, maps, height_px=height_px)
         else:
-            drawn = panel(picture, prediction.coarse(), cutout, height_px=height_px)
+            drawn = panel(picture, segmentation.coarse(), cutout, height_px=height_px)
         return as_cutout(drawn, cutout), report_on(cutout)
 
     return run.each(draw)

@@ -71,11 +71,11 @@ def command(
     arguments = run.subject.arguments
 
     def animate(session: Session, picture: Picture) -> tuple[Callable[[], bytes], dict[str, Any]]:
-        prediction = segment(session, picture, **arguments)
-        cutout = cut_out(picture, prediction, edges=run.edges)
+        segmentation = segment(session, picture, **arguments)
+        cutout = cut_out(picture, segmentation, edges=run.edges)
         frames = parallax(picture, cutout, seconds=seconds, fps=fps, amount=amount, size_px=size_px)
         timed = ((cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA), 1000 * seconds / count) for frame in frames)
         report = report_on(cutout) | {"frames": count}
-        return lambda: encode_frames(timed, format=chosen, quality=quality), report_of(prediction) | report
+        return lambda: encode_frames(timed, format=chosen, quality=quality), report_of(segmentation) | report
 
     return run.do(lambda requests: functools.partial(animate, run.open(requests)), run.plan(suffix=f".{chosen}"))

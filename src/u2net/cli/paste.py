@@ -100,8 +100,8 @@ def command(
             return Prediction(np.ones((1, 1), np.float32), picture.size, MODELS[DEFAULT_MODEL])
         return segment(run.open(), picture, **arguments)  # opened now: cutouts need none
 
-    def draw(picture: Picture, prediction: Segmentation) -> tuple[Cutout, dict[str, Any]]:
-        cutout = Cutout.opaque(picture) if is_cutout(picture) else run.edge.cut(picture, prediction)
+    def draw(picture: Picture, segmentation: Segmentation) -> tuple[Cutout, dict[str, Any]]:
+        cutout = Cutout.opaque(picture) if is_cutout(picture) else run.edge.cut(picture, segmentation)
         placed = place(cutout, target.size, at=at, anchor=anchor, scale=scale, rotation=rotate, fit=fit)
         report = {"box": placed.box, "scale": round(placed.scale, 4), "rotation": rotate, **located}
         return pasted(cutout, target, placed), report

@@ -37,7 +37,7 @@ GROUPS = {
     "many": folder_options,
 }
 """What a command may ask for beside the pictures and the session -> the flags that it then has."""
-_GIVES = {"subject", "edge", "edges", "framed", "scene", "encoding", "many", "session", "given"}
+_GIVES = {*GROUPS, "session", "given"}
 
 
 @dataclass
@@ -67,7 +67,10 @@ class PictureRun:
 
     def open(self, requests: int = 1) -> Session:
         """The session, opened at the first call, whichever thread that comes from. requests: as for `open_session`."""
-        with self._opening:
+        from u2net.system.signals import end_at_once
+
+        # Weights are fetched, a model is compiled: nothing is lost by an end, and it may take long.
+        with self._opening, end_at_once():
             if self._opened is None:
                 self._opened = self.session.open(quiet=self.given.quiet, requests=requests)
         return self._opened

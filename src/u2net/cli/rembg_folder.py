@@ -37,6 +37,7 @@ def cut_folder(given: RembgOptions, folder: Path, output: Path, *, watch: bool, 
         lambda requests: FileWork(cut),
         RunSettings(),
         keeps_existing=True,
+        several=not given.alpha_matting,  # which takes all cores and a lot of memory for one
         watch=Watch((folder,), output, ".png", until=folder / STOP_FILE) if watch else None,
     )
     skipped = 0
@@ -46,15 +47,20 @@ def cut_folder(given: RembgOptions, folder: Path, output: Path, *, watch: bool, 
         skipped += bool(outcome.reason)
         if outcome.reason and watch:
             click.echo(f"u2net: {outcome.source}: skipped: {outcome.target} was there already", err=True)
-        if outcome.status == "done" and delete_input:
-            try:
-                outcome.source.unlink()
-            except OSError as error:
-                why = error.strerror or error
-                raise CannotWrite(f"{outcome.source}: is cut out, but cannot be deleted: {why}") from error
 
     shown = InputOptions((str(folder),), str(output))
-    tally = show(run, shown, each=each)
+    tally = show(run, shown, after=_delete_input if delete_input else None, each=each)
     if skipped and not watch:
         click.echo(f"u2net: {skipped} of {len(jobs)} skipped: their results were there already", err=True)
     return min(leave(tally, watched=watch), 1)
+
+
+def _delete_input(outcome: Outcome) -> None:
+    """Delete what was cut out, unless somebody has written to it since it was read. Raises CannotWrite."""
+    path, read = outcome.source, outcome.input
+    try:
+        status = path.stat()
+        if read is None or (status.st_size, status.st_mtime_ns) == (read.size_bytes, read.mtime_ns):
+            path.unlink()
+    except OSError as error:
+        raise CannotWrite(f"{path}: is cut out, but cannot be deleted: {error.strerror or error}") from error

@@ -36,8 +36,8 @@ def command(run: PictureRun) -> int:
     if not layout.replaces:
         raise BadInput("say what comes behind the object: --background COLOUR|FILE, --gradient or --blur")
 
-    def draw(picture: Picture, prediction: Segmentation) -> tuple[Cutout, dict[str, Any]]:
-        cutout = run.edge.cut(picture, prediction)
+    def draw(picture: Picture, segmentation: Segmentation) -> tuple[Cutout, dict[str, Any]]:
+        cutout = run.edge.cut(picture, segmentation)
         report = report_on(cutout)
         if frame is not None:
             report |= framed_report(frame_box(cutout, frame, layout), frame)

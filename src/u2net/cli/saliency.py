@@ -45,19 +45,19 @@ def command(run: PictureRun, npy: bool) -> int:
     run.session = run.session.exact()
 
     def work(session: Session, picture: Picture) -> tuple[Callable[[], bytes], dict[str, Any]]:
-        prediction = segment(session, picture, **arguments)
-        grey = prediction.published_map()
+        segmentation = segment(session, picture, **arguments)
+        grey = segmentation.published_map()
         report = {
             "box": bounding_box(grey > 127),
             "coverage": round(float(grey.mean()) / 255, 4),
-        } | report_of(prediction)
+        } | report_of(segmentation)
 
         def finish() -> bytes:
             if not npy:
                 dpi = None if encoded.metadata == "none" else picture.dpi
                 return encode(grey, format=encoded.format, dpi=dpi, **encoded.choices)
             buffer = io.BytesIO()
-            np.save(buffer, prediction.saliency())
+            np.save(buffer, segmentation.saliency())
             return buffer.getvalue()
 
         return finish, report

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from u2net.batch.inputs import Job
 from u2net.batch.manifest import NOTHING_TO_DO
 from u2net.batch.process import Outcome, named
 from u2net.batch.run import Run
@@ -26,12 +27,12 @@ from u2net.system.signals import stop_on_signals
 
 @dataclass
 class Tally:
-    """How it went: numbers of pictures. errors: of those that failed and did not succeed later, by their names.
+    """How it went: numbers of pictures. errors: of those that failed, and did not succeed when they came again.
     stopped_by: the number of a signal, or 0."""
 
     done: int = 0
     skipped: int = 0
-    errors: dict[str, U2NetError] = field(default_factory=dict)
+    errors: dict[Job, U2NetError] = field(default_factory=dict)
     stopped_by: int = 0
 
     @property
@@ -47,9 +48,9 @@ class Tally:
         self.done += outcome.status == "done"
         self.skipped += bool(outcome.reason)
         if outcome.error:
-            self.errors[outcome.job.name] = outcome.error
+            self.errors[outcome.job] = outcome.error
         else:
-            self.errors.pop(outcome.job.name, None)
+            self.errors.pop(outcome.job, None)
 
     @property
     def exit_code(self) -> int:
@@ -74,18 +75,19 @@ def show(
     given: InputOptions,
     *,
     report: str | None = None,
+    after: Callable[[Outcome], None] | None = None,
     each: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Tally:
     """Do a run, and show each of its outcomes and how many there were.
 
-    report: the file of a report on all. each: called for each outcome before it is shown; an error of ours that it
-    raises is that picture's. A signal ends the run after what is in work; see `leave`.
+    report: the file of a report on all. after: as for `Run.outcomes`. each: called for each outcome before it is shown;
+    an error of ours that it raises is that picture's. A signal ends the run after what is in work; see `leave`.
     """
     tally = Tally()
     started, start = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
     with ExitStack() as stack:
         rows = BatchReport(Path(report)) if report else None
-        for outcome in _followed(run, given, tally):
+        for outcome in _followed(run, given, tally, after):
             try:
                 each(outcome)
                 if rows:
@@ -101,12 +103,14 @@ def show(
     return tally
 
 
-def _followed(run: Run, given: InputOptions, tally: Tally) -> Iterator[Outcome]:
+def _followed(
+    run: Run, given: InputOptions, tally: Tally, after: Callable[[Outcome], None] | None
+) -> Iterator[Outcome]:
     """The outcomes of a run; each is printed when the next is asked for."""
     count = 0 if run.watch else len(run.jobs)
     with picture_bar(count, quiet=given.quiet) as (advance, tell):
         if count == 1:
-            for outcome in run.outcomes():
+            for outcome in run.outcomes(after=after):
                 yield outcome
                 _print(outcome, given, tell)
             return
@@ -119,7 +123,7 @@ def _followed(run: Run, given: InputOptions, tally: Tally) -> Iterator[Outcome]:
                     tell(f"u2net: {said[0]}")
                 return bool(request.number)
 
-            for outcome in run.outcomes(on_done=lambda _: advance(), stopping=stopping):
+            for outcome in run.outcomes(on_done=lambda _: advance(), after=after, stopping=stopping):
                 yield outcome
                 _print(outcome, given, tell)
             tally.stopped_by = request.number
@@ -140,6 +144,7 @@ def leave(tally: Tally, *, watched: bool = False) -> int:
 
 
 def say_what_would_be_done(run: Run, given: InputOptions) -> None:
+    """Print a line for each picture that would be made, and how many those are."""
     would = 0
     for job, status in run.statuses():
         makes = status not in NOTHING_TO_DO

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import io
+import threading
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -27,6 +28,9 @@ from u2net.io.read import open_pillow
 from u2net.io.write import encode
 
 __all__ = ["NotAPicture", "RembgSession", "new_session", "remove"]
+
+
+_OPENING = threading.Lock()
 
 
 class NotAPicture(UnreadablePicture, UnidentifiedImageError):
@@ -112,8 +116,13 @@ def refuse_vitmatte() -> NoReturn:
 
 
 @functools.cache
-def _default_session() -> RembgSession:
+def _opened_session() -> RembgSession:
     return new_session()
+
+
+def _default_session() -> RembgSession:
+    with _OPENING:  # or several threads would open one each
+        return _opened_session()
 
 
 def _opened(data: Any, force_return_bytes: bool) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Sequence
@@ -58,9 +59,12 @@ class RembgSession:
         img: of any mode, upright. Further arguments are those of rembg's other models and change nothing.
         """
         spec = self.session.spec
-        # rembg stretches what the file gives: a file that ends before its sigmoid is not given one.
-        raw = replace(self.session, spec=replace(spec, activation="none"))
-        return [to_mask(raw.run(to_tensor(img, spec.size, spec.mean, spec.std)), img.size)]
+        return [to_mask(self._raw.run(to_tensor(img, spec.size, spec.mean, spec.std)), img.size)]
+
+    @functools.cached_property
+    def _raw(self) -> Session:
+        """rembg stretches what the file gives: a file that ends before its sigmoid is not given one."""
+        return replace(self.session, spec=replace(self.session.spec, activation="none"))
 
     def name(self) -> str:
         """The model's name."""

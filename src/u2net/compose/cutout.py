@@ -194,7 +194,7 @@ class Cutout:
         Raises CannotWrite, or BadInput where the format cannot hold the picture.
         """
         options: dict[str, Any] = {"compress": compress, "quality": quality, "lossless": lossless, "metadata": metadata}
-        files.save_file(target, format, lambda chosen: self.to_bytes(chosen, **options))
+        files.save_to(target, format, lambda chosen: self.to_bytes(chosen, **options))
 
     def to_pil(self) -> Image.Image:
         """A Pillow image, mode RGBA, 8 bits."""

@@ -53,13 +53,9 @@ def open_session(
     """
     from u2net.models import weights
 
-    if threads is not None and threads < 1:
-        raise BadInput(f"threads must be at least 1, got {threads}")
+    check_choices(engine, device, precision, threads)
     if requests < 1:
         raise BadInput(f"requests must be at least 1, got {requests}")
-    _check_choice("engine", engine, ENGINES)
-    _check_choice("precision", precision, PRECISIONS)
-    _check_choice("device", device, ("auto", *dict.fromkeys(sum(DEVICES_OF_ENGINE.values(), ()))))
     spec, path = spec_of(model)
     if spec.kind != "saliency":
         raise BadInput(
@@ -219,6 +215,15 @@ def _has_onnxruntime(device: str) -> bool:
     return True
 
 
-def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise BadInput(f"no {what} '{value}'; choose one of {', '.join(choices)}")
+def check_choices(engine: str, device: str, precision: str, threads: int | None) -> None:
+    """Raise BadInput for what `open_session` does not know."""
+    if threads is not None and threads < 1:
+        raise BadInput(f"threads must be at least 1, got {threads}")
+    devices = ("auto", *dict.fromkeys(sum(DEVICES_OF_ENGINE.values(), ())))
+    for what, value, choices in (
+        ("engine", engine, ENGINES),
+        ("precision", precision, PRECISIONS),
+        ("device", device, devices),
+    ):
+        if value not in choices:
+            raise BadInput(f"no {what} '{value}'; choose one of {', '.join(choices)}")

@@ -75,7 +75,7 @@ class Picture(types.Picture):
         Raises CannotWrite, or BadInput where the format cannot hold the picture.
         """
         options: dict[str, Any] = {"compress": compress, "quality": quality, "lossless": lossless, "metadata": metadata}
-        save_file(target, format, lambda chosen: self.to_bytes(chosen, **options))
+        save_to(target, format, lambda chosen: self.to_bytes(chosen, **options))
 
     def to_pil(self) -> Image.Image:
         """A Pillow image, mode RGB, or RGBA where the picture has alpha; 8 bits."""
@@ -83,6 +83,12 @@ class Picture(types.Picture):
 
     def _repr_png_(self) -> bytes:
         return self.to_bytes("png")
+
+
+def check_metadata(metadata: str) -> None:
+    """Raise BadInput for what it cannot be."""
+    if metadata not in ("all", "private", "none"):
+        raise BadInput(f"metadata is 'all', 'private' or 'none', not {metadata!r}")
 
 
 def file_bytes(
@@ -103,8 +109,7 @@ def file_bytes(
     grey: write one channel where that says it all. options: for `encode`.
     Raises BadInput for other `metadata`, and as `encode` does.
     """
-    if metadata not in ("all", "private", "none"):
-        raise BadInput(f"metadata is 'all', 'private' or 'none', not {metadata!r}")
+    check_metadata(metadata)
     if pixels.shape[2] == 4 and pixels[..., 3].min() == np.iinfo(pixels.dtype).max:
         pixels = rgb_of(pixels)
     if metadata == "none" or format == "gif":  # which keeps nothing
@@ -122,7 +127,7 @@ def _is_grey(pixels: NDArray[Any]) -> bool:
     return pixels.shape[2] == 3 and np.array_equal(red, green) and np.array_equal(red, blue)
 
 
-def save_file(target: str | Path | IO[bytes], format: Format | None, to_bytes: Callable[[Format], bytes]) -> None:
+def save_to(target: str | Path | IO[bytes], format: Format | None, to_bytes: Callable[[Format], bytes]) -> None:
     """Write what `to_bytes` makes of a format; see `Picture.save`."""
     if isinstance(target, (str, Path)):
         format = format or format_of(target)

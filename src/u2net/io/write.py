@@ -68,9 +68,7 @@ def encode(
     PNG and TIFF do anyway, WebP on demand, JPEG and AVIF never.
     Raises BadInput where the format cannot hold the picture.
     """
-    if format not in SUFFIX_OF_FORMAT or compress not in _WEBP_METHOD:
-        formats, efforts = ", ".join(SUFFIX_OF_FORMAT), ", ".join(_WEBP_METHOD)
-        raise BadInput(f"format is one of {formats} and compress of {efforts}, not {format!r} and {compress!r}")
+    check_format(format, compress)
     check_sides(format, size_of(pixels))
     check_quality(format, quality, lossless)
     if dpi and not all(0 < value < 1e6 for value in dpi):
@@ -132,6 +130,13 @@ def check_sides(format: Format, size: Size) -> None:
         raise BadInput(
             f"{format.upper()} holds at most {limit} pixels a side, the picture is {width} x {height}; use PNG"
         )
+
+
+def check_format(format: str, compress: str) -> None:
+    """Raise BadInput for those that are not known."""
+    if format not in SUFFIX_OF_FORMAT or compress not in _WEBP_METHOD:
+        formats, efforts = ", ".join(SUFFIX_OF_FORMAT), ", ".join(_WEBP_METHOD)
+        raise BadInput(f"format is one of {formats} and compress of {efforts}, not {format!r} and {compress!r}")
 
 
 def check_quality(format: Format, quality: int | None, lossless: bool) -> None:

@@ -104,7 +104,7 @@ class RenderedFrame:
 
     cutout: Cutout | Picture
     duration_ms: float
-    prediction: Segmentation
+    segmentation: Segmentation
     report: dict[str, Any]
 
 

@@ -14,7 +14,7 @@ LAST = "Model and machine"
 USUAL = {
     "output", "hint", "keep", "edges", "preset", "background", "shadow", "file_format", "model", "help", "help_all",
 }  # fmt: skip
-"""The names of the shared options that most people need; `--help` names the others only."""
+"""The names of the shared options that most people need; `--help` only names the others."""
 
 
 def _show_all(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

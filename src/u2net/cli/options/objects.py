@@ -52,11 +52,11 @@ class EdgeOptions:
     edges: Any
     foreground: bool
 
-    def cut(self, picture: Picture, prediction: Segmentation) -> Cutout:
+    def cut(self, picture: Picture, segmentation: Segmentation) -> Cutout:
         """`cut_out` as the flags say."""
         from u2net.tasks.remove import cut_out
 
-        return cut_out(picture, prediction, **vars(self))
+        return cut_out(picture, segmentation, **vars(self))
 
 
 def edge_options(command: Command) -> Command:
