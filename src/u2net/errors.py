@@ -6,6 +6,7 @@
     │   ├── PictureTooLarge     2: over the limit of pixels or bytes
     │   └── UnknownModel        2: no such model name
     ├── CannotWrite             1: the result could not be written
+    │   └── NotWritable         2: the file that is to be replaced is not to be written
     ├── LossIsNaN               1: a training's loss is not a number any more
     ├── ExportDiffers           1: an exported network's maps are not those of the network
     ├── NothingSalient          3: no object found, and the caller asked to fail then
@@ -53,6 +54,12 @@ class UnknownModel(BadInput):
 
 class CannotWrite(U2NetError):
     """The result could not be written."""
+
+
+class NotWritable(CannotWrite, BadInput):
+    """The file that the result would replace is write-protected."""
+
+    exit_code = 2
 
 
 class LossIsNaN(U2NetError):

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from u2net.errors import CannotWrite
-from u2net.system.files import atomic_files, writing
+from support.paths import EXAMPLES
+from u2net.errors import CannotWrite, NotWritable
+from u2net.system.files import atomic_files, check_target, write_bytes, writing
 
 
 @pytest.fixture
@@ -70,3 +81,111 @@ def test_what_cannot_be_written_is_said_with_what_lies_there(tmp_path: Path) -> 
             raise OSError(28, "No space left on device")
         assert str(caught.value) == f"{path}: the table cannot be written: No space left on device{kept}"
         path.touch()
+
+
+# -- what lies there stays what it is
+
+needs_links = pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+needs_pipes = pytest.mark.skipif(sys.platform == "win32", reason="no pipes with a name")
+
+
+def write_one(path: Path) -> None:
+    write_bytes(path, b"new")
+
+
+def write_several(path: Path) -> None:
+    with atomic_files(path) as (made,):
+        made.write_bytes(b"new")
+
+
+each_way = pytest.mark.parametrize("write", [write_one, write_several])
+
+
+@needs_links
+@each_way
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_is_written_through(write: Callable[[Path], None], there: bool, tmp_path: Path) -> None:
+    real, link = tmp_path / "store" / "real.png", tmp_path / "link.png"
+    real.parent.mkdir()
+    if there:
+        real.write_bytes(b"old")
+    link.symlink_to(Path("store", "real.png"))
+    write(link)
+    assert link.is_symlink() and real.read_bytes() == b"new"
+    assert content(real.parent) == {"real.png": "new"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such modes")
+@each_way
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o755])
+def test_a_file_keeps_its_mode(write: Callable[[Path], None], mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    write(path)
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"new", mode)
+
+
+@each_way
+def test_a_protected_file_stays_for_root_too(write: Callable[[Path], None], tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"old")
+    path.chmod(0o444)
+    for refused in (lambda: write(path), lambda: check_target(path, beside=False)):
+        with pytest.raises(
+            NotWritable, match=r"a\.png: is write-protected and stays as it is; give another name"
+        ) as info:
+            refused()
+        assert info.value.exit_code == 2
+    path.chmod(0o644)
+    assert content(tmp_path) == {"a.png": "old"}
+
+
+@needs_pipes
+@each_way
+def test_a_pipe_gets_the_bytes_and_stays_one(write: Callable[[Path], None], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    check_target(pipe, beside=False)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(pipe.read_bytes)
+        write(pipe)
+        assert reading.result(30) == b"new"
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe.png"]
+
+
+@needs_pipes
+@each_way
+def test_a_terminal_is_written_into(write: Callable[[Path], None]) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    try:
+        write(Path(os.ttyname(theirs)))
+        assert os.read(ours, 100) == b"new"
+        assert Path(os.ttyname(theirs)).is_char_device()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="that name is Linux's")
+@pytest.mark.parametrize("command", ["box cat.png -o", "saliency cat.png -o", "rembg i cat.png"])
+def test_redirected_standard_output_by_its_name_gets_the_result_and_nothing_else(command: str, tmp_path: Path) -> None:
+    """The file that the shell opened is not replaced: what it has already, and what comes later, stays.
+
+    Not /dev/stdout, which a mistake would replace on the machine that runs this; nothing can be made in /proc.
+    """
+    shutil.copy(EXAMPLES / "cat.png", tmp_path)
+    with (tmp_path / "out").open("wb") as stream:
+        whole = [sys.executable, "-m", "u2net", *command.split(), "/proc/self/fd/1", "-m", "u2netp"]
+        subprocess.run(whole, cwd=tmp_path, stdout=stream, check=True)
+        stream.seek(0, os.SEEK_END)
+        stream.write(b"later")
+    made = (tmp_path / "out").read_bytes()
+    assert made.endswith(b"later")
+    if command.startswith("box"):
+        assert json.loads(made[:-5])[0]["found"]
+    else:
+        assert Image.open(io.BytesIO(made)).size == Image.open(EXAMPLES / "cat.png").size

@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from u2net.errors import BadInput, UnreadablePicture
 from u2net.io.decoders import SUFFIXES
 from u2net.io.write import format_of
+from u2net.system.files import is_standard_output, is_stream
 
 RESULT_TAGS = (
     "cutout",
@@ -81,6 +82,8 @@ def plan(
     if not inputs:
         raise BadInput("no picture is named; give files, folders or patterns")
     many = are_many(inputs)
+    if output is not None and is_standard_output(Path(output)):
+        output = "-"
     if "-" in inputs and many:
         raise BadInput("standard input (-) is one picture; it cannot be mixed with other inputs")
     if output == "-" and many:
@@ -95,7 +98,7 @@ def plan(
         return [job]
 
     folder = None if output is None else Path(output)
-    if folder and (os.path.isfile(folder) or (format_of(folder) and not os.path.isdir(folder))):
+    if folder and not os.path.isdir(folder) and (os.path.lexists(folder) or format_of(folder)):
         raise BadInput(f"-o {folder}: several pictures need a folder, not a file")
     found: dict[tuple[str, str], Job] = {}
     key = _keys()
@@ -173,6 +176,8 @@ def _single(text: str, output: str | None, tag: str, suffix: str) -> Job:
         assert source is not None
         return Job(source, _beside(source, tag, suffix))
     target = Path(output)
+    if is_stream(target):
+        return Job(source, target)
     is_folder = os.path.isdir(target)
     if is_folder or (format_of(target) is None and target.suffix != suffix):
         if not is_folder and target.suffix.lower() in SUFFIXES:

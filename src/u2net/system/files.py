@@ -11,11 +11,14 @@ import errno
 import os
 import secrets
 import shutil
+import stat
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from u2net.errors import CannotWrite
+from u2net.errors import CannotWrite, NotWritable
 
 PART_SUFFIX = ".part"
 
@@ -24,18 +27,25 @@ PART_SUFFIX = ".part"
 def atomic_file(path: Path, *, durable: bool = False, owner: str = "") -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`; when the block ends well it takes the place of `path`, else it is deleted.
 
+    What `path` is stays: a link keeps pointing to the file that is written, a file keeps its mode, and a device or a
+    pipe is written into, piece by piece.
     durable: even a power cut leaves the old or the new file; that costs milliseconds, or the time of a slow disk.
     owner: what the temporary name begins with (see `is_part`), so that whoever comes after a kill can find it.
-    Raises OSError as the file system does.
+    Raises NotWritable for a write-protected file, and OSError as the file system does.
     """
-    temporary = _beside(path, owner)
+    target = _resolved(path)
+    if is_stream(target):
+        with _open_stream(target) as stream:
+            yield stream
+        return
+    temporary = _beside(target, owner)
     try:
         with temporary.open("xb") as stream:
             yield stream
             if durable:
                 stream.flush()
                 os.fsync(stream.fileno())
-        _take_place(temporary, path)
+        _take_place(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -52,15 +62,22 @@ def atomic_files(*paths: Path) -> Iterator[list[Path]]:
     """For results that other libraries write: names in a temporary folder beside `paths`, which lie in one folder.
 
     When the block ends well, what was written under them, files or folders, takes the places of `paths`, one after the
-    other; else everything is as it was. Raises OSError as the file system does.
+    other; else everything is as it was. What a path is stays, as for `atomic_file`.
+    Raises NotWritable for a write-protected file, and OSError as the file system does.
     """
-    folder = _beside(paths[0])
+    names = [path.name for path in paths]
+    paths = tuple(map(_resolved, paths))
+    folder = Path(tempfile.gettempdir(), _beside(paths[0]).name) if is_stream(paths[0]) else _beside(paths[0])
     try:
         folder.mkdir()  # within: a signal may come right after it
-        made = [folder / path.name for path in paths]
+        made = [folder / name for name in names]
         yield made
         with contextlib.ExitStack() as undo:
             for fresh, path in zip(made, paths, strict=True):
+                if is_stream(path):
+                    with _open_stream(path) as stream, fresh.open("rb") as source:
+                        shutil.copyfileobj(source, stream)
+                    continue
                 if path.is_dir() or (path != paths[-1] and os.path.lexists(path)):  # else replacing is atomic
                     old = folder / f"{path.name}.old"
                     path.rename(old)
@@ -80,7 +97,59 @@ def _beside(path: Path, owner: str = "") -> Path:
 
 def _take_place(made: Path, path: Path) -> None:
     """Give what was made its name: here, and nowhere else, a result meets what lay there before."""
+    with contextlib.suppress(OSError):
+        if made.is_file():
+            made.chmod(stat.S_IMODE(path.stat().st_mode))
     made.replace(path)
+
+
+def _resolved(path: Path) -> Path:
+    """Where a result goes, through links. Raises NotWritable."""
+    target = Path(os.path.realpath(path))
+    try:
+        status = target.stat()
+    except OSError:  # not there yet, or writing will say what is wrong
+        return target if os.path.islink(path) else path  # noqa: PTH114  Path.is_symlink raises on a long name
+    protected = not status.st_mode & 0o222 or not os.access(target, os.W_OK)  # root may write everything
+    if protected and not stat.S_ISDIR(status.st_mode):
+        raise NotWritable(f"{path}: is write-protected and stays as it is; give another name, or make it writable")
+    return target
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a name stands for what is written into and cannot be replaced: a device, a pipe, our own output."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    if stat.S_ISDIR(status.st_mode):
+        return False
+    return not stat.S_ISREG(status.st_mode) or _own_output(status) is not None
+
+
+def is_standard_output(path: Path) -> bool:
+    """Whether a name, such as /dev/stdout, stands for where our standard output goes."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        assert sys.__stdout__ is not None
+        return os.path.samestat(path.stat(), os.fstat(sys.__stdout__.fileno()))
+    return False
+
+
+def _own_output(status: os.stat_result) -> int | None:
+    """The descriptor of our standard output or error, if a file is one of them, like /dev/stdout."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            assert stream is not None
+            if os.path.samestat(status, os.fstat(stream.fileno())):
+                return stream.fileno()
+    return None
+
+
+@contextlib.contextmanager
+def _open_stream(path: Path) -> Iterator[BinaryIO]:
+    own = _own_output(path.stat())
+    with path.open("wb") if own is None else os.fdopen(os.dup(own), "wb") as stream:
+        yield stream
 
 
 def write_bytes(path: Path, data: bytes, *, owner: str = "") -> None:
@@ -105,15 +174,18 @@ def writing(what: str, *, over: Path | None = None) -> Iterator[None]:
 def check_target(target: Path, *, beside: bool) -> None:
     """Say before the work, not after it, that a result cannot be written: its name is too long, its folder read-only.
 
-    beside: whether it would lie beside its input because there was no -o. Raises CannotWrite.
+    beside: whether it would lie beside its input because there was no -o.
+    Raises CannotWrite, and NotWritable where a write-protected file lies there.
     """
+    if is_stream(_resolved(target)):
+        return
     try:
         os.lstat(target)
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             advice = "give another name or folder with -o" if beside else "rename the input, or give -o another name"
             raise CannotWrite(f"{target}: cannot be written: the name is too long; {advice}") from error
-    folder = next((parent for parent in target.parents if os.path.isdir(parent)), None)
+    folder = next((parent for parent in _resolved(target).parents if os.path.isdir(parent)), None)
     if folder and not os.access(folder, os.W_OK | os.X_OK):
         advice = "give a folder with -o" if beside else "give another folder with -o"
         raise CannotWrite(f"{target}: cannot be written: the folder {folder} is read-only to you; {advice}")
