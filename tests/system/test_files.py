@@ -18,7 +18,7 @@ from PIL import Image
 
 from support.paths import EXAMPLES
 from u2net.errors import CannotWrite, NotWritable
-from u2net.system.files import atomic_files, check_target, write_bytes, writing
+from u2net.system.files import atomic_files, check_target, is_standard_output, write_bytes, writing
 
 
 @pytest.fixture
@@ -189,3 +189,12 @@ def test_redirected_standard_output_by_its_name_gets_the_result_and_nothing_else
         assert json.loads(made[:-5])[0]["found"]
     else:
         assert Image.open(io.BytesIO(made)).size == Image.open(EXAMPLES / "cat.png").size
+
+
+def test_without_standard_streams_a_file_is_replaced(pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a daemon or a program with windows."""
+    for name in ("__stdout__", "__stderr__"):
+        monkeypatch.setattr(sys, name, None)
+    check_target(pair[0], beside=False)
+    write_bytes(pair[0], b"new")
+    assert pair[0].read_text() == "new" and not is_standard_output(pair[0])

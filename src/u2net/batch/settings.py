@@ -70,7 +70,7 @@ class Watch:
     """A run that goes on with what arrives.
 
     folders: looked into again and again. output: results go there, mirrored. suffix: of results. excludes: see
-    `inputs.is_excluded`. until: the run ends when this file appears, or is written anew, and deletes it.
+    `inputs.is_excluded`. until: the run ends when this file appears, or is written again, and deletes it.
     """
 
     folders: tuple[Path, ...]

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from u2net.errors import CannotWrite, NotWritable
 
@@ -129,18 +129,17 @@ def is_stream(path: Path) -> bool:
 
 def is_standard_output(path: Path) -> bool:
     """Whether a name, such as /dev/stdout, stands for where our standard output goes."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        assert sys.__stdout__ is not None
-        return os.path.samestat(path.stat(), os.fstat(sys.__stdout__.fileno()))
-    return False
+    try:
+        return _own_output(path.stat(), sys.__stdout__) is not None
+    except OSError:
+        return False
 
 
-def _own_output(status: os.stat_result) -> int | None:
-    """The descriptor of our standard output or error, if a file is one of them, like /dev/stdout."""
-    for stream in (sys.__stdout__, sys.__stderr__):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            assert stream is not None
-            if os.path.samestat(status, os.fstat(stream.fileno())):
+def _own_output(status: os.stat_result, *streams: TextIO | None) -> int | None:
+    """The descriptor of one of our streams, standard output and error where none is named, if a file is that stream."""
+    for stream in streams or (sys.__stdout__, sys.__stderr__):
+        with contextlib.suppress(OSError, ValueError):  # closed, or no file
+            if stream and os.path.samestat(status, os.fstat(stream.fileno())):
                 return stream.fileno()
     return None
 
@@ -177,7 +176,8 @@ def check_target(target: Path, *, beside: bool) -> None:
     beside: whether it would lie beside its input because there was no -o.
     Raises CannotWrite, and NotWritable where a write-protected file lies there.
     """
-    if is_stream(_resolved(target)):
+    resolved = _resolved(target)
+    if is_stream(resolved):
         return
     try:
         os.lstat(target)
@@ -185,7 +185,7 @@ def check_target(target: Path, *, beside: bool) -> None:
         if error.errno == errno.ENAMETOOLONG:
             advice = "give another name or folder with -o" if beside else "rename the input, or give -o another name"
             raise CannotWrite(f"{target}: cannot be written: the name is too long; {advice}") from error
-    folder = next((parent for parent in _resolved(target).parents if os.path.isdir(parent)), None)
+    folder = next((parent for parent in resolved.parents if os.path.isdir(parent)), None)
     if folder and not os.access(folder, os.W_OK | os.X_OK):
         advice = "give a folder with -o" if beside else "give another folder with -o"
         raise CannotWrite(f"{target}: cannot be written: the folder {folder} is read-only to you; {advice}")
